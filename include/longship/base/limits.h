@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Every bound that the input or the outside could otherwise break, with its reason. */
+
+/* Configuration. */
+#define CONFIG_FILE_BYTES_MAX (16u << 20)  /* one configuration file; the largest seen in the wild are under 1 MiB */
+#define CONFIG_FILES_MAX 1024              /* files of a configuration directory */
+#define CONFIG_NESTING_MAX 200             /* blocks, arrays, parentheses: keeps the recursive parser off the stack's end */
+#define CONFIG_DIAGS_MAX 1000              /* diagnostics kept for one load */
+#define CONFIG_VALUE_BYTES_MAX (64u << 20) /* memory of one evaluation: "a" + "a" … in a loop of references */
+
+/* The way of a line. */
+#define SPAN_BYTES_MAX (256u << 10)    /* one read: whole lines of one stream; fits the L2 cache with its columns */
+#define BATCH_ENTRIES_MAX 2048         /* columns of a batch: 2,048 × 16 bytes a column stays in L2 */
+#define LINE_BYTES_MAX (256u << 10)    /* Loki's max_line_size default; longer lines are split into parts and counted */
+#define SPANS_UNSETTLED_MAX 4096       /* receipts of one source stream: bounds the position queue */
+#define LABELS_MAX 128                 /* labels of one set; Loki's default is 15 */
+#define LABEL_TABLE_BYTES_MAX (4u << 20) /* interned label sets of one lane before unused ones are dropped */
+#define METADATA_MAX 128               /* Loki's max_structured_metadata_entries_count */
+#define MEMORY_SLOTS_MAX 64            /* (stage, label set) pairs whose last timestamp a stream remembers */
+#define DROP_REASONS_MAX 32            /* distinct drop reasons of one source component's ledger */
+#define SENT_WINDOW_BYTES (4u << 20)   /* source bytes on the wire: what a crash can repeat */
+#define MEMORY_BUDGET_BYTES (16u << 20) /* default of --memory.budget */
+#define LANES_MAX 64
+
+/* The wire. */
+#define REQUEST_BYTES_MAX (32u << 20)    /* one push, uncompressed */
+#define REPLY_BYTES_MAX (16u << 10)      /* of a reply's body are kept */
+#define PUSH_BODY_BYTES_MAX (100u << 20) /* default of max_send_message_size */
+
+/* Regular expressions. */
+#define REGEX_MATCH_LIMIT 1000000 /* PCRE2 steps: far above honest patterns on 256 KiB, milliseconds at worst */
+#define REGEX_REPEAT_MAX 1000     /* Go's limit on x{n} */

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A batch: the entries of (a part of) one span, as columns. It belongs to one lane and one owner at a
+ * time, and lives for one call down the graph: a component that wants to keep an entry copies it.
+ * Lines point into the span's buffer or into the batch's arena; label sets into the lane's table.
+ *
+ * Extracted values stand in columns of cells: the names that the stages of a pipeline use became column
+ * numbers when the configuration was loaded (flow/columns.h). A fresh cell is CELL_SEED: "the value of
+ * the label of this name in seed[i]", so that seeding costs nothing per line. batch_cell resolves it.
+ * Values under names that only the line knows (regex-selected keys) go to `extra`.
+ *
+ * Dropping: batch_drop marks, batch_compact (called by the runner after each stage) removes.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "longship/base/arena.h"
+#include "longship/base/str.h"
+#include "longship/flow/columns.h"
+#include "longship/flow/labels.h"
+
+struct receipt;
+struct memory;
+
+enum cell_kind {
+	CELL_SEED = 0, /* not touched: the label of this name when the pipeline was entered, if any */
+	CELL_ABSENT,
+	CELL_NIL,     /* null: present, but converts to nothing */
+	CELL_STRING,
+	CELL_NUMBER,  /* double */
+	CELL_INTEGER,
+	CELL_BOOL,
+};
+
+struct cell {
+	uint8_t kind;
+	bool boolean;
+	uint32_t len;
+	union {
+		const char *s; /* CELL_STRING: len bytes, in the span, the arena or the configuration */
+		double number;
+		int64_t integer;
+	};
+};
+
+/* Structured metadata of an entry: ordered, names unique. Immutable, in the batch's arena. */
+struct metadata {
+	size_t n;
+	struct label items[];
+};
+
+/* Which lines of the span an entry is made of. */
+struct origin {
+	uint32_t line;  /* number in the span, from 0 */
+	uint32_t lines; /* 1, or how many were joined */
+};
+
+/* Why entries were dropped; made when the configuration is loaded. The counter is the component's metric. */
+struct drop_reason {
+	const char *name;
+	_Atomic uint64_t *counter; /* may be NULL */
+};
+
+struct extra { /* an extracted value whose name has no column */
+	struct str name;
+	struct cell cell;
+	struct extra *next;
+};
+
+struct batch {
+	struct arena *arena;       /* strings that stages make; cleared when the span is done */
+	struct labels_table *table; /* of the lane */
+	struct receipt *receipt;   /* whose lines these are (flow/receipt.h); never NULL */
+	struct memory *memory;     /* what the source stream remembers between spans (flow/memory.h) */
+
+	size_t n, cap;             /* entries; all columns below have room for cap ≤ BATCH_ENTRIES_MAX */
+	int64_t *ts;               /* ns since 1970 */
+	struct str *line;
+	const struct labels **labels;
+	const struct metadata **metadata; /* NULL: none */
+	struct origin *origin;
+
+	/* Only inside a pipeline. */
+	const struct labels **seed; /* labels as they were on entry */
+	const struct columns *columns;
+	struct cell **cells;       /* cells[column][entry] */
+	struct extra **extra;      /* extra[entry]; the array is NULL until one is set */
+	const struct drop_reason **drop; /* drop[entry], NULL = kept; all NULL when n_dropped is 0 */
+	size_t n_dropped;
+};
+
+/* A batch with its own columns for cap entries, from the arena (which it does not own). */
+struct batch *batch_new(struct arena *, struct labels_table *, size_t cap);
+/* The same entries again, so that a receiver may write in place while another has them, too. */
+struct batch *batch_clone(const struct batch *);
+
+/* Extracted value of a column: never CELL_SEED. */
+static inline struct cell batch_cell(const struct batch *, size_t column, size_t i);
+static inline void
+batch_set_cell(struct batch *b, size_t column, size_t i, struct cell cell)
+{
+	b->cells[column][i] = cell;
+}
+/* By a name known only at run time: into its column, or into extra. The name must outlive the batch. */
+void batch_set_named(struct batch *, struct str name, size_t i, struct cell);
+/* Stringification by Alloy's rules (reference loki-components 8.1): false for nil and absent. Made text goes to the arena. */
+bool batch_cell_text(const struct batch *, struct cell, struct str *ret);
+/* An integral number prints without exponent, as Go's FormatFloat(f, 'f', -1, 64). */
+struct str batch_number_text(struct arena *, double);
+
+static inline struct cell
+cell_string(struct str s)
+{
+	return (struct cell){.kind = CELL_STRING, .len = (uint32_t)s.len, .s = s.s};
+}
+
+/* Marks entry i as dropped (once). */
+void batch_drop(struct batch *, size_t i, const struct drop_reason *);
+/* Removes the marked entries from all columns, counts them on their reasons and on the receipt. */
+void batch_compact(struct batch *);
+
+struct cell batch_seed_cell(const struct batch *, size_t column, size_t i);
+
+static inline struct cell
+batch_cell(const struct batch *b, size_t column, size_t i)
+{
+	struct cell cell = b->cells[column][i];
+
+	return cell.kind == CELL_SEED ? batch_seed_cell(b, column, i) : cell;
+}

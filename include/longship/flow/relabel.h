@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Prometheus relabelling (reference alloy-language 5.1): rules over a label set. Compiled rules are
+ * immutable and may be shared by threads; scratch memory comes from the caller.
+ */
+#include <stdbool.h>
+
+#include "longship/base/arena.h"
+#include "longship/flow/labels.h"
+#include "longship/lang/args.h"
+
+struct relabel;
+
+/* Decoded `rule` block; the table relabel_rule_spec describes it. */
+struct relabel_rule_args {
+	struct str_list source_labels;
+	struct str separator, regex, target_label, replacement, action;
+	int64_t modulus;
+	struct src_pos pos;
+};
+extern const struct arg_spec relabel_rule_spec[];
+/* sub_check of the rule block. */
+bool relabel_rule_check(const void *args, struct src_pos at, struct diags *);
+
+/* Compiles rules (struct relabel_rule_args in a block_list); NULL with diagnostics. Lives in the arena. */
+struct relabel *relabel_compile(struct arena *, const struct block_list *rules, struct diags *);
+size_t relabel_rules(const struct relabel *);
+/* Applies all rules to the builder. false: a rule dropped the set. scratch holds made strings. */
+bool relabel_apply(const struct relabel *, struct labels_builder *, struct arena *scratch);
+/* Deep equality of the rules, so that an unchanged export triggers nothing. */
+bool relabel_equal(const struct relabel *, const struct relabel *);
