@@ -39,7 +39,9 @@
 
 #include "longship/base/arena.h"
 #include "longship/base/buf.h"
+#include "longship/lang/ast.h"
 #include "longship/lang/diag.h"
+#include "longship/lang/eval.h"
 #include "longship/lang/value.h"
 
 enum arg_kind {
@@ -135,6 +137,18 @@ struct arg_spec {
 	const char *doc; /* one sentence, ends in a full stop */
 };
 
+/*
+ * Decodes the body of a block into `out`, a zeroed or dirty struct that is written whole. Stops at the first
+ * error. What has no position of its own (a missing attribute) is reported at `block` behind `prefix`
+ * ("Failed to build component: decoding configuration: "; "" for none), see reference 1.7.
+ * `block` is the block's whole position and label.
+ */
+bool args_decode(const struct arg_spec *, const struct block *, const char *prefix, const struct eval_env *,
+	struct arena *, void *out, struct diags *);
+/* As args_decode with only the fallbacks: for blocks that need not be there. */
+bool args_decode_empty(const struct arg_spec *, struct arena *, void *out, struct diags *);
+/* Static checks for `validate`: all errors of the block; values are checked only where they are made of literals. */
+bool args_validate(const struct arg_spec *, const struct block *, struct arena *, struct diags *);
 /* Deep equality of two decoded argument structs: an unchanged component is not updated. */
 bool args_equal(const struct arg_spec *, const void *a, const void *b);
 /* The body of a block as the JSON of Alloy's component API ([{"name","type","value"}…]); secrets as "(secret)"; defaults left out. */
