@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/flow/batch.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "longship/base/check.h"
+#include "longship/base/limits.h"
+#include "longship/flow/receipt.h"
+
+struct batch *
+batch_new(struct arena *arena, struct labels_table *table, size_t cap)
+{
+	struct batch *b = arena_make(arena, struct batch);
+
+	assert(cap <= BATCH_ENTRIES_MAX);
+	b->arena = arena;
+	b->table = table;
+	b->cap = cap;
+	b->ts = arena_alloc(arena, cap * sizeof(*b->ts));
+	b->line = arena_alloc(arena, cap * sizeof(*b->line));
+	b->labels = arena_alloc(arena, cap * sizeof(*b->labels));
+	b->metadata = arena_zalloc(arena, cap * sizeof(*b->metadata));
+	b->origin = arena_alloc(arena, cap * sizeof(*b->origin));
+	return b;
+}
+
+struct batch *
+batch_clone(const struct batch *b)
+{
+	struct batch *clone = batch_new(b->arena, b->table, b->n);
+
+	clone->receipt = b->receipt;
+	clone->memory = b->memory;
+	clone->n = b->n;
+	memcpy(clone->ts, b->ts, b->n * sizeof(*b->ts));
+	memcpy(clone->line, b->line, b->n * sizeof(*b->line));
+	memcpy(clone->labels, b->labels, b->n * sizeof(*b->labels));
+	memcpy(clone->metadata, b->metadata, b->n * sizeof(*b->metadata));
+	memcpy(clone->origin, b->origin, b->n * sizeof(*b->origin));
+	return clone;
+}
+
+struct cell
+batch_seed_cell(const struct batch *b, size_t column, size_t i)
+{
+	struct str value = labels_get(b->seed[i], b->columns->names[column]);
+
+	return value.s != NULL ? cell_string(value) : (struct cell){.kind = CELL_ABSENT};
+}
+
+void
+batch_set_named(struct batch *b, struct str name, size_t i, struct cell cell)
+{
+	size_t column = columns_find(b->columns, name);
+	struct extra *extra;
+
+	if (column != SIZE_MAX) {
+		batch_set_cell(b, column, i, cell);
+		return;
+	}
+	if (b->extra == NULL)
+		b->extra = arena_zalloc(b->arena, b->cap * sizeof(*b->extra));
+	for (extra = b->extra[i]; extra != NULL; extra = extra->next) {
+		if (str_eq(extra->name, name)) {
+			extra->cell = cell;
+			return;
+		}
+	}
+	extra = arena_make(b->arena, struct extra);
+	*extra = (struct extra){name, cell, b->extra[i]};
+	b->extra[i] = extra;
+}
+
+/* printf writes the exact value of a large number; Go writes zeros behind the shortest form's digits. */
+static struct str
+large_number_text(struct arena *arena, double number, const char *shortest)
+{
+	struct str out = arena_printf(arena, "%.0f", number);
+	char *digits = (char *)(uintptr_t)out.s;
+	size_t at = number < 0 ? 1 : 0;
+
+	for (const char *p = shortest + at; *p != 'e' && at < out.len; p++) {
+		if (*p != '.')
+			digits[at++] = *p;
+	}
+	memset(digits + at, '0', out.len - at);
+	return out;
+}
+
+/* The shortest decimal that reads back as the same double, without exponent; small whole numbers need no search. */
+struct str
+batch_number_text(struct arena *arena, double number)
+{
+	char text[32];
+	int precision = 1, exponent;
+
+	if (isnan(number))
+		return STR("NaN");
+	if (isinf(number))
+		return number > 0 ? STR("+Inf") : STR("-Inf");
+	if (fabs(number) < 9007199254740992.0 && number == (double)(int64_t)number && !(number == 0 && signbit(number)))
+		return arena_printf(arena, "%" PRId64, (int64_t)number);
+	for (;; precision++) {
+		(void)snprintf(text, sizeof(text), "%.*e", precision - 1, number);
+		if (precision == 17 || strtod(text, NULL) == number)
+			break;
+	}
+	exponent = atoi(strchr(text, 'e') + 1);
+	if (precision - 1 - exponent > 0)
+		return arena_printf(arena, "%.*f", precision - 1 - exponent, number);
+	return large_number_text(arena, number, text);
+}
+
+bool
+batch_cell_text(const struct batch *b, struct cell cell, struct str *ret)
+{
+	switch ((enum cell_kind)cell.kind) {
+	case CELL_STRING:
+		*ret = (struct str){cell.s, cell.len};
+		return true;
+	case CELL_NUMBER:
+		*ret = batch_number_text(b->arena, cell.number);
+		return true;
+	case CELL_INTEGER:
+		*ret = arena_printf(b->arena, "%" PRId64, cell.integer);
+		return true;
+	case CELL_BOOL:
+		*ret = cell.boolean ? STR("true") : STR("false");
+		return true;
+	case CELL_SEED:
+	case CELL_ABSENT:
+	case CELL_NIL:
+		break;
+	}
+	return false;
+}
+
+void
+batch_drop(struct batch *b, size_t i, const struct drop_reason *reason)
+{
+	if (b->drop == NULL)
+		b->drop = arena_zalloc(b->arena, b->cap * sizeof(*b->drop));
+	if (b->drop[i] != NULL)
+		return;
+	b->drop[i] = reason;
+	b->n_dropped++;
+}
+
+static void
+move_entry(struct batch *b, size_t to, size_t from)
+{
+	b->ts[to] = b->ts[from];
+	b->line[to] = b->line[from];
+	b->labels[to] = b->labels[from];
+	b->metadata[to] = b->metadata[from];
+	b->origin[to] = b->origin[from];
+	if (b->seed != NULL)
+		b->seed[to] = b->seed[from];
+	if (b->extra != NULL)
+		b->extra[to] = b->extra[from];
+	for (size_t c = 0; b->cells != NULL && c < b->columns->n; c++)
+		b->cells[c][to] = b->cells[c][from];
+}
+
+void
+batch_compact(struct batch *b)
+{
+	size_t kept = 0;
+
+	if (b->n_dropped == 0)
+		return;
+	for (size_t i = 0; i < b->n; i++) {
+		const struct drop_reason *reason = b->drop[i];
+
+		if (reason == NULL) {
+			if (kept != i)
+				move_entry(b, kept, i);
+			kept++;
+			continue;
+		}
+		b->drop[i] = NULL;
+		if (reason->counter != NULL)
+			atomic_fetch_add_explicit(reason->counter, 1, memory_order_relaxed);
+		receipt_drop(b->receipt, b->origin[i], reason->name);
+	}
+	assert(kept + b->n_dropped == b->n);
+	b->n = kept;
+	b->n_dropped = 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/flow/memory.h"
+
+#include <string.h>
+
+/* Moves slot i to the front. */
+static void
+touch(struct memory *m, size_t i)
+{
+	struct memory_slot slot = m->slots[i];
+
+	memmove(&m->slots[1], &m->slots[0], i * sizeof(slot));
+	m->slots[0] = slot;
+}
+
+bool
+memory_get(struct memory *m, uint64_t key, int64_t *ret)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->slots[i].key == key) {
+			touch(m, i);
+			*ret = m->slots[0].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+memory_set(struct memory *m, uint64_t key, int64_t value)
+{
+	size_t i = 0;
+
+	while (i < m->n && m->slots[i].key != key)
+		i++;
+	if (i == m->n) {
+		if (m->n < MEMORY_SLOTS_MAX)
+			m->n++;
+		else
+			i = m->n - 1;
+		m->slots[i].key = key;
+	}
+	touch(m, i);
+	m->slots[0].value = value;
+}
