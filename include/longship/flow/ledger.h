@@ -2,8 +2,9 @@
 #pragma once
 /*
  * The ledger of one source component: read = acknowledged + rejected + dropped + in flight, in source
- * records before any stage. In flight is counted from the live receipts, not computed as the rest. One
- * lock per ledger; a scrape takes it, so the sum holds at every scrape. Any thread.
+ * records before any stage. A line is in flight from the moment its span was processed until its receipt
+ * settles; a span that is given up (reload, lost endpoint) stays in flight until it has been read again and
+ * settled. One lock per ledger; a scrape takes it, so the sum holds at every scrape. Any thread.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -11,25 +12,27 @@
 #include "longship/base/limits.h"
 #include "longship/flow/metric.h"
 
+struct stream;
+
 struct ledger_reason {
-	const char *name;
+	const char *name; /* lives as long as the ledger */
 	uint64_t rejected, dropped;
 };
 
 struct ledger {
 	pthread_mutex_t lock;
-	const char *component_id;
-	struct metrics *metrics;
-	uint64_t read, acknowledged, resent;
-	uint64_t in_flight;      /* lines of live receipts, and lines read but to be read again after a discard */
-	uint64_t synthetic;
-	struct ledger_reason reasons[DROP_REASONS_MAX]; /* the last one collects what does not fit: "other" */
+	struct metrics *metrics; /* may be NULL */
+	char *component_id;
+	uint64_t read, acknowledged, resent, in_flight;
+	struct ledger_reason reasons[DROP_REASONS_MAX]; /* what does not fit goes to the last, "other" */
 	size_t n_reasons;
-	struct stream *streams;  /* for lag; linked by stream->ledger_next */
+	struct stream *streams; /* live ones, linked by ledger_next: for lag */
+	unsigned refs;          /* the component's, and one for each stream */
 };
 
 struct ledger *ledger_new(struct metrics *, const char *component_id);
-/* All streams are gone. */
-void ledger_free(struct ledger *);
+void ledger_ref(struct ledger *);
+/* Frees it with the last reference; its series go, too. */
+void ledger_unref(struct ledger *);
 /* Lock held. */
 struct ledger_reason *ledger_reason(struct ledger *, const char *name);

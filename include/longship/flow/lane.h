@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Lanes: the worker threads of the data path. A stream belongs to one lane; reading, splitting, stages,
+ * encoding and compressing of a span happen there without a hand-over. A lane serves its ready streams round
+ * robin, a span each, and sleeps when none is ready.
+ *
+ * Back-pressure is not reading: a stream whose entries went to a full send queue waits for that queue; all
+ * streams wait while the memory budget is used up.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "longship/base/arena.h"
+#include "longship/flow/labels.h"
+#include "longship/flow/stream.h"
+
+struct lanes;
+struct lane;
+struct runtime;
+
+/* Starts n threads. */
+struct lanes *lanes_new(struct runtime *, unsigned n);
+/* Ends the threads; streams left in them are closed. All requests are gone. */
+void lanes_free(struct lanes *);
+unsigned lanes_count(const struct lanes *);
+
+/* Gives a stream to a lane (the one with the fewest, unless `lane` is a number), ready to run. Control thread. */
+#define LANE_ANY UINT32_MAX
+void lanes_add(struct lanes *, struct stream *, uint32_t lane);
+/* There may be something to read. Any thread. */
+void lane_wake(struct stream *);
+/* The lane is to let go of it after the current span; ops->closed is called. Any thread. */
+void lane_remove(struct stream *);
+
+/* Stops reading and waits until every lane has finished its span; gives up all that is unsettled (waits for what is on the wire, see
+ * sender_quiesce) and rewinds the streams. Then nothing of the data path runs. Control thread; park may nest. */
+void lanes_park(struct lanes *);
+void lanes_resume(struct lanes *);
+/* For a graceful stop: no more reading; sends what is open. */
+void lanes_drain(struct lanes *);
+/* Something that streams or lanes wait for has changed (budget, a send queue). Any thread. */
+void lanes_kick(struct lanes *);
+
+/* For code that runs in a lane. */
+uint32_t lane_number(const struct lane *);
+struct arena *lane_arena(struct lane *);           /* cleared when the span ends */
+struct labels_table *lane_labels(struct lane *);
+char *lane_buffer(struct lane *);                  /* SPAN_BYTES_MAX bytes, one span */
+/* The lane that this thread is, or NULL. */
+struct lane *lane_current(void);
+/* A consumer's queue is full: the current stream waits for it. */
+void lane_set_pressure(struct lane *, struct send_queue *);
+
+/* Things that a consumer holds open in a lane (an open batch): flushed when their time has come, on drain, when memory is scarce,
+ * discarded when parked. Linked into the lane by the consumer, in that lane's thread. */
+struct lane_open {
+	struct lane_open *next, **link;
+	int64_t deadline_ns; /* monotonic */
+	void (*flush)(struct lane_open *);   /* unlinks it; lane thread */
+	void (*discard)(struct lane_open *); /* unlinks it; control thread while parked */
+};
+void lane_open_add(struct lane *, struct lane_open *);
+void lane_open_remove(struct lane_open *);

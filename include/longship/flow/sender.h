@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The sender: one thread that carries all requests of all endpoints (os/http_client.h). Lanes submit
+ * sealed requests to a send queue, one per (endpoint, tenant, lane): of a queue one request at a time is
+ * unsettled, so that each source stream arrives in order. Source bytes on the wire are bounded by the sent
+ * window (SENT_WINDOW_BYTES), from handing to curl until the settlement is recorded in the positions store;
+ * that is what a crash can repeat. Before a request goes out, the marks of its spans are written.
+ *
+ * Replies: 2xx stored; 429, 5xx, timeouts and broken connections: the same bytes again after a back-off per destination (full
+ * jitter, Retry-After honoured); 401, 403, 404: a fault of the configuration, kept and tried again, loudly; 400: the named lines
+ * are counted as rejected, the rest was stored; other 4xx: rejected.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "longship/base/str.h"
+#include "longship/flow/metric.h"
+#include "longship/flow/receipt.h"
+
+struct sender;
+struct runtime;
+struct http_options; /* os/http_client.h */
+
+struct destination_options {
+	int64_t remote_timeout_ns, min_backoff_ns, max_backoff_ns;
+	uint64_t attempts_max;      /* 0: for ever */
+	bool retry_429;
+};
+
+/* Where requests go: an endpoint and a tenant. Shared by the lanes; reference counted. */
+struct destination;
+/* options and http are copied; host is for metrics ("host:port"). */
+struct destination *destination_new(struct sender *, const char *component_id, const struct http_options *http, struct str host, struct str tenant,
+	const struct destination_options *);
+void destination_ref(struct destination *);
+void destination_unref(struct destination *);
+
+struct request_run { /* consecutive lines of one span */
+	struct receipt *receipt; /* one reference for the first run of a receipt in a row */
+	uint32_t line, lines;
+};
+
+struct request {
+	struct request *next;
+	char *body; /* compressed; owned */
+	size_t body_bytes;
+	size_t raw_bytes;       /* before compression */
+	uint64_t source_bytes;  /* line bytes: what counts in the sent window */
+	uint64_t entries;
+	int64_t oldest_ns;      /* realtime of its first entry: propagation latency */
+	struct request_run *runs;
+	size_t n_runs;
+	uint64_t budget_bytes;  /* given back when it ends */
+	unsigned attempts;
+};
+void request_free(struct request *); /* releases runs, body, budget */
+
+struct send_queue;
+struct send_queue *send_queue_new(struct destination *, uint32_t lane);
+/* Its requests are all gone. */
+void send_queue_free(struct send_queue *);
+/* A lane should prepare no more for it. Any thread. */
+#define SEND_QUEUE_MAX 2 /* one on the wire, one prepared */
+bool send_queue_full(const struct send_queue *);
+/* Takes the request. Lane thread. */
+void sender_submit(struct send_queue *, struct request *);
+
+struct sender *sender_new(struct runtime *);
+void sender_free(struct sender *);
+/* Waits for what is on the wire (each at most its remote_timeout), then gives up all requests: their receipts are released as
+ * discarded. Lanes are parked. Control thread. */
+void sender_quiesce(struct sender *);
+void sender_resume(struct sender *);
+/* Waits until nothing is left to send or the time is over. true: all was sent. Control thread. */
+bool sender_drain(struct sender *, int64_t timeout_ns);

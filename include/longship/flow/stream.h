@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A source stream: one file, one journal, one container's log, one connection. It belongs to one
+ * lane, which reads it span by span, and is read again from its position when what is unsettled has to be
+ * given up. A source component makes streams, gives them to the lanes (lanes_add) and wakes them
+ * (lane_wake) when there is something to read.
+ *
+ * Reading again gives the same entries: each span that was read before is a `replay` with its range, its base
+ * time, and the stream memory at its start; ops->run must not read across stream_next_limit.
+ *
+ * Fields say which thread may touch them: C control, L the stream's lane, G under the ledger's lock.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "longship/base/str.h"
+#include "longship/base/vec.h"
+#include "longship/flow/labels.h"
+#include "longship/flow/ledger.h"
+#include "longship/flow/memory.h"
+#include "longship/flow/receipt.h"
+#include "longship/lang/args.h"
+
+struct lane;
+struct send_queue;
+struct runtime;
+
+#define STREAM_MAGIC 0x57ea3001u
+
+enum stream_state {
+	STREAM_MORE, /* one span was processed, there may be more at once */
+	STREAM_IDLE, /* nothing to read until lane_wake */
+	STREAM_WAIT, /* nothing to read until stream->wake_at_ns (monotonic) or lane_wake */
+	STREAM_DONE, /* never anything more: the lane lets it go */
+};
+
+struct stream_ops {
+	/* Reads one span and hands its batches on (stream_emit). Lane thread. */
+	enum stream_state (*run)(struct stream *, struct lane *);
+	/* What is unsettled was given up; stream->read_offset was set back to the position. The lane is parked. May be NULL. */
+	void (*rewound)(struct stream *);
+	/* A receipt has settled or was discarded. Any thread, no lock held. May be NULL. */
+	void (*settled)(struct stream *, struct receipt *);
+	/* The lane has let the stream go (STREAM_DONE or removed): close what is open. Lane thread or, at the end, control. */
+	void (*closed)(struct stream *);
+	/* Last reference gone. Any thread. */
+	void (*free)(struct stream *);
+};
+
+struct replay { /* a span that was read before */
+	uint64_t from, to;
+	int64_t base_ns;
+	struct memory *before; /* NULL: empty */
+	bool again, silent, resent; /* as in struct receipt */
+};
+
+struct stream {
+	unsigned magic;
+	const struct stream_ops *ops;
+	struct runtime *runtime;
+	struct ledger *ledger;
+	struct str key;         /* in the positions store; empty: has no position */
+	const char *name;       /* for messages: the path */
+	_Atomic unsigned refs;  /* owner, lane, each receipt, progress */
+	_Atomic bool removed;   /* C sets: the lane lets it go */
+
+	/* The receivers, and the labels before the pipeline. Changed only while lanes are parked. */
+	const struct ptr_list *forward_to;
+	const struct labels *labels; /* L, interned in the lane's table, one reference */
+
+	/* L */
+	uint64_t read_offset;
+	struct memory memory;
+	VEC(struct replay) replays; /* ascending; next_replay.. are ahead of read_offset */
+	size_t next_replay;
+	int64_t wake_at_ns;
+	int64_t ran_at_ns;
+	struct send_queue *blocked_on;
+
+	/* Lane's lists, under the lane's lock. */
+	struct lane *lane;
+	struct stream *next;
+	uint8_t list;
+	bool wanted; /* lane_wake while it ran */
+
+	/* G */
+	struct receipt *oldest, *newest;
+	size_t n_receipts;
+	uint64_t position; /* all below is settled */
+	struct memory position_memory;
+	int64_t oldest_ns; /* first-seen time of the oldest unsettled line, 0: none */
+	uint64_t size;     /* of the source now, for lag */
+	struct stream *ledger_next;
+
+	/* Under the lock of progress. */
+	bool dirty;
+	struct stream *dirty_next;
+};
+
+/* Initialises the common part; one reference. key: declared in the store by the caller, or empty. */
+void stream_init(struct stream *, const struct stream_ops *, struct runtime *, struct ledger *, struct str key, const char *name);
+void stream_ref(struct stream *);
+void stream_unref(struct stream *);
+
+/* Loads position and marks from the store: read_offset, memory, replays. false: the store knows nothing of it. */
+bool stream_restore(struct stream *);
+
+/* The offset that the next span must not cross: the end of the next recorded span, or UINT64_MAX. L. */
+uint64_t stream_next_limit(const struct stream *);
+/* Starts the span [read_offset, to): takes its base time (a recorded one, or a new one for bytes first seen at seen_ns) and makes
+ * its receipt. lines_max: how many lines it can have. L. */
+struct receipt *stream_begin(struct stream *, struct lane *, uint64_t to, uint64_t lines_max, int64_t seen_ns);
+/* Hands a batch of the span on; labels of the stream, memory and receipt are set by stream_batch. L. */
+struct batch *stream_batch(struct stream *, struct lane *, struct receipt *, size_t cap);
+void stream_emit(struct stream *, struct batch *);
+/* Ends it: lines were read; read_offset moves. L. */
+void stream_end(struct stream *, struct lane *, struct receipt *, uint32_t lines);
+
+/* Gives up all that is unsettled and sets the stream back to its position; the lane is parked and no request carries its lines. */
+void stream_rewind(struct stream *);
+
+/* Positions that moved since the last call, as one write to the store; also carries the marks of receipts (NULL-terminated by n). */
+struct positions;
+int progress_write(struct positions *, struct receipt *const *unmarked, size_t n);
+/* True when a position waits to be written. */
+bool progress_pending(void);
