@@ -6,6 +6,7 @@
 #define CONFIG_FILE_BYTES_MAX (16u << 20)  /* one configuration file; the largest seen in the wild are under 1 MiB */
 #define CONFIG_FILES_MAX 1024              /* files of a configuration directory */
 #define CONFIG_NESTING_MAX 200             /* blocks, arrays, parentheses: keeps the recursive parser off the stack's end */
+#define CONFIG_EXPR_HEIGHT_MAX 2000        /* of an expression's tree: a + b + c … is as high as it is long; for the recursive evaluator */
 #define CONFIG_DIAGS_MAX 1000              /* diagnostics kept for one load */
 #define CONFIG_VALUE_BYTES_MAX (64u << 20) /* memory of one evaluation: "a" + "a" … in a loop of references */
 

@@ -53,10 +53,11 @@ struct expr_field { /* one field of an object literal */
 
 struct expr {
 	enum expr_kind kind;
+	unsigned height; /* of the tree, at most CONFIG_EXPR_HEIGHT_MAX */
 	struct src_pos pos; /* the whole expression */
 	union {
 		struct {
-			struct value value;
+			struct value value; /* its origin is unset */
 			bool too_large; /* a number that no float64 holds: an error when evaluated */
 		} literal;
 		struct {
@@ -72,6 +73,7 @@ struct expr {
 		} index;
 		struct {
 			struct expr *base;
+			struct src_pos open_pos; /* the parenthesis */
 			struct expr **args;
 			size_t n;
 		} call;
@@ -124,6 +126,16 @@ struct stmt { /* one of the two is set */
 struct body {
 	struct stmt *stmts;
 	size_t n;
+};
+
+struct comment {
+	struct src_pos pos;
+	struct str text; /* without carriage returns */
+};
+
+struct comments {
+	struct comment *items; /* in order of the text */
+	size_t n, cap;
 };
 
 /* The operator as written: "+", "&&". */

@@ -11,6 +11,7 @@ struct function_call {
 	const char *module_path; /* directory of the configuration */
 	struct str error; /* text of the failure, without position */
 	int error_arg; /* index of the argument at fault, or -1 for the whole call */
+	const struct value *error_value; /* the value at fault inside an argument (an element), NULL: the argument itself */
 };
 
 #define FUNCTION_ARGS_ANY 255

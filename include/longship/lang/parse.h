@@ -14,6 +14,9 @@
 #include "longship/lang/source.h"
 
 struct body *parse_file(struct arena *, const struct source *, uint32_t file, struct diags *);
+/* The same, with the comments. */
+struct body *parse_file_comments(
+	struct arena *, const struct source *, uint32_t file, struct diags *, struct comments *ret_comments);
 /* The whole file is one expression. */
 struct expr *parse_expression(struct arena *, const struct source *, uint32_t file, struct diags *);
 /* True for what may be an identifier (a block label, a component name's part): not a keyword. */

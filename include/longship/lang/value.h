@@ -46,6 +46,9 @@ struct field {
 struct value {
 	enum value_kind kind;
 	bool is_secret; /* VALUE_OPTIONAL_SECRET */
+	/* The evaluator's mark of the expression that made this value, for messages; travels with copies, 0: unknown.
+	 * Means something during one evaluation only and is no part of the value. */
+	uint32_t origin : 24;
 	union {
 		bool boolean;
 		int64_t i;
@@ -108,6 +111,8 @@ struct value_object_builder {
 void value_object_add(struct value_object_builder *, struct str name, struct value);
 struct value value_object_end(struct value_object_builder *);
 
+/* A deep copy into the arena, without origins; capsules keep their pointee. */
+struct value value_copy(struct arena *, const struct value *);
 /* "null", "number", "string", "bool", "array", "object", "function", "capsule" as messages say it. */
 const char *value_type_name(const struct value *);
 /* The field of an object or target, or NULL. */
