@@ -23,7 +23,7 @@ enum regex_result { REGEX_NO = 0, REGEX_YES = 1, REGEX_LIMIT = -1 };
 enum { REGEX_ANCHORED = 1 /* as ^(?s:…)$: relabel rules */, REGEX_FULL = 2 /* as ^(?:…)$: LogQL =~ */ };
 
 /* Compiles into the arena (freed with it by arena_defer). On failure NULL, with the message in Go's words
- * ("missing closing ): `(a`") and the byte offset of the fault. */
+ * ("error parsing regexp: missing closing ): `(a`") and the byte offset of the fault. */
 struct regex *regex_compile(struct arena *, struct str pattern, unsigned flags, struct str *ret_error, size_t *ret_offset);
 
 size_t regex_groups(const struct regex *); /* capture groups, without group 0 */
@@ -38,7 +38,7 @@ struct regex_match {
 	void *data; /* PCRE2 match data, owned */
 };
 void regex_match_done(struct regex_match *);
-/* First match at or after `from`. */
+/* First match at or after `from`. from > 0 with the subject of the last call goes on in it: its bytes must be the same. */
 enum regex_result regex_match(const struct regex *, struct str subject, size_t from, struct regex_match *);
 /* Only whether it matches. */
 enum regex_result regex_test(const struct regex *, struct str subject);

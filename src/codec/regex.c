@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pattern becomes up to two PCRE2 programs: one in byte mode for subjects that are pure ASCII (most lines;
+ * telling costs less than the match), one in UTF mode for the others, left out when only ASCII can match.
+ * A subject that is not UTF-8 is matched as a copy in which each bad byte is U+FFFD; offsets are mapped back.
+ *
+ * Match data, JIT stack and copies are kept per thread or per struct regex_match, so a match allocates nothing
+ * once they have grown.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "longship/codec/regex.h"
+
+#include <pcre2.h>
+#include <pthread.h>
+
+#include "longship/base/buf.h"
+#include "longship/base/check.h"
+#include "longship/base/mem.h"
+#include "regex_priv.h"
+
+#define JIT_STACK_START (32u << 10)
+#define JIT_STACK_MAX (1u << 20) /* per thread; what needs more is a pattern that backtracks per byte */
+#define NEST_MAX (2 * REGEX_HEIGHT_MAX + 8) /* parentheses that a tree can print */
+
+struct program {
+	pcre2_code *code; /* NULL: none */
+	bool jit;
+};
+
+struct regex {
+	struct program bytes, utf;
+	size_t n_groups;
+	struct str *names;
+};
+
+enum subject_kind { SUBJECT_ASCII, SUBJECT_UTF8, SUBJECT_BROKEN };
+
+/* What struct regex_match owns. */
+struct state {
+	pcre2_match_data *data;
+	uint32_t pairs;
+	struct str subject; /* of the last match: a later one with from > 0 goes on in it */
+	enum subject_kind kind;
+	struct buf mapped; /* SUBJECT_BROKEN: the copy */
+	VEC(size_t) bad; /* offsets of its bad bytes, ascending */
+};
+
+/* Per thread. */
+struct thread {
+	pcre2_match_context *context;
+	pcre2_jit_stack *stack;
+	struct regex_match test; /* for regex_test */
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t thread_key;
+static pcre2_general_context *general;
+static pcre2_compile_context *compile_context;
+static pcre2_code *name_code; /* the characters that a name in a replacement may have */
+static _Thread_local struct thread *this_thread;
+
+static void *
+pcre_alloc(size_t bytes, void *ptr)
+{
+	(void)ptr;
+	return mem_alloc(bytes);
+}
+
+static void
+pcre_free(void *p, void *ptr)
+{
+	(void)ptr;
+	mem_free(p);
+}
+
+static void
+thread_free(void *ptr)
+{
+	struct thread *t = ptr;
+
+	pcre2_match_context_free(t->context);
+	pcre2_jit_stack_free(t->stack);
+	regex_match_done(&t->test);
+	mem_free(t);
+	this_thread = NULL;
+}
+
+static void
+global_init(void)
+{
+	int error;
+	PCRE2_SIZE offset;
+
+	assert(pthread_key_create(&thread_key, thread_free) == 0);
+	general = pcre2_general_context_create(pcre_alloc, pcre_free, NULL);
+	compile_context = pcre2_compile_context_create(general);
+	assert(general != NULL && compile_context != NULL);
+	(void)pcre2_set_newline(compile_context, PCRE2_NEWLINE_LF);
+	(void)pcre2_set_parens_nest_limit(compile_context, NEST_MAX);
+	name_code = pcre2_compile((PCRE2_SPTR) "\\A[\\p{L}\\p{Nd}_]+", PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF,
+		&error, &offset, compile_context);
+	assert(name_code != NULL);
+}
+
+static struct thread *
+thread_get(void)
+{
+	struct thread *t = this_thread;
+
+	if (t != NULL)
+		return t;
+	t = mem_zalloc(sizeof(*t));
+	t->context = pcre2_match_context_create(general);
+	t->stack = pcre2_jit_stack_create(JIT_STACK_START, JIT_STACK_MAX, general);
+	assert(t->context != NULL);
+	(void)pcre2_set_match_limit(t->context, REGEX_MATCH_LIMIT);
+	if (t->stack != NULL)
+		pcre2_jit_stack_assign(t->context, NULL, t->stack);
+	assert(pthread_setspecific(thread_key, t) == 0);
+	this_thread = t;
+	return t;
+}
+
+/* Compiling. */
+
+static bool
+program_compile(struct program *program, const struct regex_tree *tree, bool utf)
+{
+	uint32_t options = PCRE2_DOTALL | PCRE2_MULTILINE | PCRE2_ALT_CIRCUMFLEX | (utf ? PCRE2_UTF | PCRE2_NO_UTF_CHECK : 0u);
+	struct buf text;
+	int error;
+	PCRE2_SIZE offset;
+
+	buf_init(&text, REGEX_EMIT_BYTES_MAX);
+	(void)buf_reserve(&text, 1);
+	regex_emit(tree->root, utf, &text);
+	if (!text.overflow)
+		program->code = pcre2_compile((PCRE2_SPTR)text.data, text.len, options, &error, &offset, compile_context);
+	buf_done(&text);
+	if (program->code == NULL)
+		return false;
+	program->jit = pcre2_jit_compile(program->code, PCRE2_JIT_COMPLETE) == 0;
+	return true;
+}
+
+static void
+regex_done(void *ptr)
+{
+	struct regex *re = ptr;
+
+	pcre2_code_free(re->bytes.code);
+	pcre2_code_free(re->utf.code);
+}
+
+/* The text that Go's callers build around a pattern, so that messages and odd patterns come out the same. */
+static struct str
+wrapped(struct arena *arena, struct str pattern, unsigned flags, size_t *ret_shift)
+{
+	char *text;
+
+	*ret_shift = 0;
+	if ((flags & (REGEX_ANCHORED | REGEX_FULL)) == 0)
+		return arena_str(arena, pattern);
+	*ret_shift = (flags & REGEX_ANCHORED) != 0 ? strlen("^(?s:") : strlen("^(?:");
+	text = arena_alloc(arena, *ret_shift + pattern.len + 2);
+	memcpy(text, (flags & REGEX_ANCHORED) != 0 ? "^(?s:" : "^(?:", *ret_shift);
+	if (pattern.len > 0)
+		memcpy(text + *ret_shift, pattern.s, pattern.len);
+	memcpy(text + *ret_shift + pattern.len, ")$", 2);
+	return (struct str){text, *ret_shift + pattern.len + 2};
+}
+
+struct regex *
+regex_compile(struct arena *arena, struct str pattern, unsigned flags, struct str *ret_error, size_t *ret_offset)
+{
+	struct arena *scratch;
+	struct regex_tree tree;
+	struct regex *re = NULL;
+	struct str text, error;
+	size_t shift, offset;
+
+	(void)pthread_once(&once, global_init);
+	text = wrapped(arena, pattern, flags, &shift);
+	scratch = arena_new(0);
+	if (regex_syntax_parse(scratch, text, &tree, &error, &offset)) {
+		re = arena_make(arena, struct regex);
+		re->n_groups = tree.groups;
+		re->names = arena_array(arena, struct str, tree.groups + 1);
+		for (size_t i = 0; i < tree.groups; i++)
+			re->names[i + 1] = tree.names.items[i];
+		arena_defer(arena, regex_done, re);
+		if (!program_compile(&re->bytes, &tree, false) || (!tree.root->ascii && !program_compile(&re->utf, &tree, true))) {
+			re = NULL;
+			error = arena_printf(scratch, "error parsing regexp: expression too large: `%.*s`", STR_FMT(text));
+			offset = 0;
+		}
+		vec_done(&tree.names);
+	}
+	if (re == NULL) {
+		*ret_error = arena_str(arena, error);
+		offset = offset < shift ? 0 : offset - shift;
+		*ret_offset = offset < pattern.len ? offset : pattern.len;
+	}
+	arena_free(scratch);
+	return re;
+}
+
+size_t
+regex_groups(const struct regex *re)
+{
+	return re->n_groups;
+}
+
+struct str
+regex_group_name(const struct regex *re, size_t i)
+{
+	return i <= re->n_groups ? re->names[i] : STR_EMPTY;
+}
+
+/* Matching. */
+
+void
+regex_match_done(struct regex_match *m)
+{
+	struct state *state = m->data;
+
+	if (state != NULL) {
+		pcre2_match_data_free(state->data);
+		buf_done(&state->mapped);
+		vec_done(&state->bad);
+		mem_free(state);
+	}
+	*m = (struct regex_match){0};
+}
+
+static struct state *
+state_get(struct regex_match *m, size_t pairs)
+{
+	struct state *state = m->data;
+
+	if (state == NULL) {
+		state = m->data = mem_zalloc(sizeof(*state));
+		buf_init(&state->mapped, SIZE_MAX / 2);
+	}
+	if (state->pairs < pairs) {
+		pcre2_match_data_free(state->data);
+		state->data = pcre2_match_data_create((uint32_t)pairs, general);
+		assert(state->data != NULL);
+		state->pairs = (uint32_t)pairs;
+		m->at = pcre2_get_ovector_pointer(state->data);
+		m->cap = pairs;
+	}
+	return state;
+}
+
+static bool
+is_ascii(struct str s)
+{
+	uint64_t any = 0, word[8];
+
+	for (; s.len >= sizeof(word); s = (struct str){s.s + sizeof(word), s.len - sizeof(word)}) {
+		memcpy(word, s.s, sizeof(word));
+		any = word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7];
+		if ((any & UINT64_C(0x8080808080808080)) != 0)
+			return false;
+	}
+	for (size_t i = 0; i < s.len; i++)
+		any |= (unsigned char)s.s[i];
+	return (any & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* Makes the copy in which U+FFFD stands for each bad byte. */
+static void
+state_map(struct state *state, struct str subject)
+{
+	uint32_t rune;
+	size_t n;
+
+	buf_clear(&state->mapped);
+	state->bad.len = 0;
+	for (size_t at = 0; at < subject.len; at += n) {
+		n = str_utf8_decode(str_from_offset(subject, at), &rune);
+		if (n > 0) {
+			(void)buf_append(&state->mapped, subject.s + at, n);
+			continue;
+		}
+		n = 1;
+		(void)buf_append(&state->mapped, "\xef\xbf\xbd", 3);
+		vec_push(&state->bad, at);
+	}
+}
+
+/* How many bad bytes stand before an offset; `step` is 0 for offsets of the subject, 2 for those of the copy. */
+static size_t
+bad_before(const struct state *state, size_t offset, size_t step)
+{
+	size_t low = 0, high = state->bad.len;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (state->bad.items[middle] + middle * step < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void
+state_look_at(struct state *state, const struct regex *re, struct str subject, size_t from)
+{
+	bool known = from > 0 && state->subject.s == subject.s && state->subject.len == subject.len;
+
+	if (known || (re->utf.code == NULL && from == 0)) {
+		if (!known)
+			state->subject = STR_EMPTY;
+		return;
+	}
+	state->subject = subject;
+	if (is_ascii(subject)) {
+		state->kind = SUBJECT_ASCII;
+	} else if (str_utf8_valid(subject)) {
+		state->kind = SUBJECT_UTF8;
+	} else {
+		state->kind = SUBJECT_BROKEN;
+		state_map(state, subject);
+	}
+}
+
+static enum regex_result
+run(const struct program *program, struct str subject, size_t from, pcre2_match_data *data)
+{
+	struct thread *thread = thread_get();
+	PCRE2_SPTR text = (PCRE2_SPTR)(subject.s != NULL ? subject.s : "");
+	int rc = program->jit ? pcre2_jit_match(program->code, text, subject.len, from, 0, data, thread->context) :
+				pcre2_match(program->code, text, subject.len, from, PCRE2_NO_UTF_CHECK, data, thread->context);
+
+	return rc >= 0 ? REGEX_YES : rc == PCRE2_ERROR_NOMATCH ? REGEX_NO : REGEX_LIMIT;
+}
+
+/* Offsets of the copy back into those of the subject. */
+static void
+unmap(const struct state *state, struct regex_match *m, size_t pairs)
+{
+	for (size_t i = 0; i < 2 * pairs; i++)
+		if (m->at[i] != SIZE_MAX)
+			m->at[i] -= 2 * bad_before(state, m->at[i], 2);
+}
+
+static enum regex_result
+match(const struct regex *re, struct str subject, size_t from, struct regex_match *m, size_t pairs)
+{
+	struct state *state = state_get(m, pairs);
+	enum regex_result result;
+
+	m->n = 0;
+	if (from > subject.len)
+		return REGEX_NO;
+	if (re->utf.code == NULL) {
+		result = run(&re->bytes, subject, from, state->data);
+	} else {
+		state_look_at(state, re, subject, from);
+		if (state->kind == SUBJECT_ASCII) {
+			result = run(&re->bytes, subject, from, state->data);
+		} else if (state->kind == SUBJECT_UTF8) {
+			while (from < subject.len && ((unsigned char)subject.s[from] & 0xc0) == 0x80)
+				from++;
+			result = run(&re->utf, subject, from, state->data);
+		} else {
+			result = run(&re->utf, buf_view(&state->mapped), from + 2 * bad_before(state, from, 0), state->data);
+			if (result == REGEX_YES)
+				unmap(state, m, pairs);
+		}
+	}
+	if (result == REGEX_YES)
+		m->n = pairs;
+	return result;
+}
+
+enum regex_result
+regex_match(const struct regex *re, struct str subject, size_t from, struct regex_match *m)
+{
+	return match(re, subject, from, m, re->n_groups + 1);
+}
+
+enum regex_result
+regex_test(const struct regex *re, struct str subject)
+{
+	return match(re, subject, 0, &thread_get()->test, 1);
+}
+
+/* Replacing. */
+
+static size_t
+name_length(struct str s)
+{
+	size_t i = 0, n = 0;
+	pcre2_match_data *data;
+
+	while (i < s.len && ((s.s[i] >= '0' && s.s[i] <= '9') || (s.s[i] >= 'a' && s.s[i] <= 'z') ||
+				(s.s[i] >= 'A' && s.s[i] <= 'Z') || s.s[i] == '_'))
+		i++;
+	if (i == s.len || (unsigned char)s.s[i] < 0x80)
+		return i;
+	data = pcre2_match_data_create(1, general);
+	assert(data != NULL);
+	if (pcre2_match(name_code, (PCRE2_SPTR)s.s, s.len, 0, 0, data, NULL) >= 0)
+		n = pcre2_get_ovector_pointer(data)[1];
+	pcre2_match_data_free(data);
+	return n;
+}
+
+#define GROUP_NUMBER_MAX 100000000 /* as in Go: longer digits are a name */
+
+/* Reads $1, ${1}, $name, ${name} behind the dollar sign. false: the dollar sign is just that. *ret_number is -1 for a name. */
+static bool
+read_reference(struct str *t, struct str *ret_name, long *ret_number)
+{
+	bool brace = t->len > 0 && t->s[0] == '{';
+	struct str s = str_from_offset(*t, brace);
+	size_t n = name_length(s);
+	long number = 0;
+
+	if (n == 0 || (brace && (n >= s.len || s.s[n] != '}')))
+		return false;
+	for (size_t i = 0; i < n && number >= 0; i++)
+		number = s.s[i] < '0' || s.s[i] > '9' || number >= GROUP_NUMBER_MAX ? -1 : number * 10 + (s.s[i] - '0');
+	if (s.s[0] == '0' && n > 1)
+		number = -1;
+	*ret_name = str_head(s, n);
+	*ret_number = number;
+	*t = str_from_offset(s, n + brace);
+	return true;
+}
+
+static struct str
+referred(const struct regex *re, struct str name, long number, struct str subject, const struct regex_match *m)
+{
+	if (number >= 0)
+		return regex_group(m, subject, (size_t)number);
+	for (size_t i = 1; i < m->n; i++)
+		if (str_eq(re->names[i], name) && m->at[2 * i] != SIZE_MAX)
+			return regex_group(m, subject, i);
+	return STR_EMPTY;
+}
+
+bool
+regex_expand(const struct regex *re, struct str replacement, struct str subject, const struct regex_match *m, struct buf *out)
+{
+	struct str t = replacement, before, after, name;
+	long number;
+
+	while (str_cut(t, '$', &before, &after)) {
+		(void)buf_str(out, before);
+		t = after;
+		if (t.len > 0 && t.s[0] == '$') {
+			(void)buf_putc(out, '$');
+			t = str_from_offset(t, 1);
+		} else if (read_reference(&t, &name, &number)) {
+			(void)buf_str(out, referred(re, name, number, subject, m));
+		} else {
+			(void)buf_putc(out, '$');
+		}
+	}
+	(void)buf_str(out, t);
+	return !out->overflow;
+}
+
+bool
+regex_replace_all(const struct regex *re, struct str subject, struct str replacement, struct buf *out)
+{
+	struct regex_match m = {0};
+	size_t last_end = 0, width;
+	enum regex_result result = REGEX_NO;
+	uint32_t rune;
+
+	for (size_t at = 0; at <= subject.len;) {
+		result = regex_match(re, subject, at, &m);
+		if (result != REGEX_YES)
+			break;
+		(void)buf_append(out, subject.s + last_end, m.at[0] - last_end);
+		/* An empty match directly behind a match does not count, as in Go. */
+		if (m.at[1] > last_end || m.at[0] == 0)
+			(void)regex_expand(re, replacement, subject, &m, out);
+		last_end = m.at[1];
+		width = str_utf8_decode(str_from_offset(subject, at), &rune);
+		if (width == 0)
+			width = 1;
+		at = at + width > m.at[1] ? at + width : m.at[1];
+	}
+	(void)buf_str(out, str_from_offset(subject, last_end));
+	regex_match_done(&m);
+	return result != REGEX_LIMIT && !out->overflow;
+}
