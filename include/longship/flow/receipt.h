@@ -68,3 +68,5 @@ void receipt_ref(struct receipt *);
 void receipt_unref(struct receipt *);
 /* A destination refused these lines. Any thread that holds a reference. */
 void receipt_refuse(struct receipt *, uint32_t line, uint32_t n, const char *reason);
+/* Frees a receipt that was taken out of its stream's queue unsettled (stream_rewind); nobody refers to it. */
+void receipt_give_up(struct receipt *);

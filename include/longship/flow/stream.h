@@ -121,8 +121,11 @@ void stream_end(struct stream *, struct lane *, struct receipt *, uint32_t lines
 /* Gives up all that is unsettled and sets the stream back to its position; the lane is parked and no request carries its lines. */
 void stream_rewind(struct stream *);
 
-/* Positions that moved since the last call, as one write to the store; also carries the marks of receipts (NULL-terminated by n). */
+/* Positions that moved since the last call, as one write to the store; and the marks of the n receipts. 0 or -errno (the store keeps it and
+ * writes it later). */
 struct positions;
 int progress_write(struct positions *, struct receipt *const *unmarked, size_t n);
 /* True when a position waits to be written. */
 bool progress_pending(void);
+/* The stream's position has moved. Any thread. */
+void progress_note(struct stream *);

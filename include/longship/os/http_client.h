@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * HTTP requests on one libcurl multi handle. Everything runs in the thread that calls http_client_run, but
+ * http_client_wake, which any thread may call. Connections are kept and reused.
+ *
+ *	struct http_client *client = http_client_new();
+ *	struct http_target *target = http_target_new(&options);
+ *	call = http_call_start(client, target, headers, body, body_bytes, timeout_ns, done, ptr);
+ *	for (;;) http_client_run(client, timeout_ns);	calls done when a call has ended
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "longship/base/str.h"
+
+struct http_client;
+struct http_target;
+struct http_call;
+
+struct http_options { /* all strings are copied; NULL: not given */
+	const char *url;
+	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+	const char *username, *password, *bearer_token;
+	const char *ca_file, *cert_file, *key_file, *server_name;
+	bool insecure_skip_verify;
+	const char *proxy_url, *no_proxy;
+	bool follow_redirects;
+	bool http2;
+};
+
+struct http_result {
+	int status;               /* 0: no reply; error says why */
+	const char *error;        /* NULL when there was a reply */
+	struct str body;          /* the first REPLY_BYTES_MAX bytes; valid during the callback */
+	int64_t retry_after_ns;   /* of the header, 0: none */
+	bool timed_out;
+	int64_t duration_ns;
+};
+
+struct http_client *http_client_new(void);
+void http_client_free(struct http_client *); /* no call is under way */
+/* Waits up to timeout_ns for something to happen, does it, calls the done callbacks. Returns calls still under way. */
+size_t http_client_run(struct http_client *, int64_t timeout_ns);
+/* Ends a wait in http_client_run. Any thread. */
+void http_client_wake(struct http_client *);
+
+struct http_target *http_target_new(const struct http_options *);
+void http_target_free(struct http_target *);
+
+typedef void http_done(void *ptr, const struct http_result *);
+/* POSTs body (borrowed until done). The call ends with exactly one callback, from http_client_run, unless it is cancelled. extra_headers are
+ * put behind the target's: NULL-terminated, copied. */
+struct http_call *http_call_start(struct http_client *, struct http_target *, const char *const *extra_headers, const void *body, size_t body_bytes,
+	int64_t timeout_ns, http_done *done, void *ptr);
+/* Ends it without a callback. */
+void http_call_cancel(struct http_call *);

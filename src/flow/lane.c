@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/flow/lane.h"
+
+#include <stdlib.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/mem.h"
+#include "longship/flow/budget.h"
+#include "longship/flow/runtime.h"
+#include "longship/flow/sender.h"
+
+/*
+ * A lane's streams are each on one of its lists: ready (run soon, in order), waiting (for a time), blocked
+ * (for a send queue), idle (for lane_wake), or running. All lists are under the lane's lock; what a lane
+ * has open (lane_open) belongs to its thread, and to the control thread while the lane is parked.
+ */
+enum list { LIST_IDLE, LIST_READY, LIST_WAITING, LIST_BLOCKED, LIST_RUNNING };
+
+#define COALESCE_NS (20 * NS_PER_MS)     /* a stream that is woken again this soon waits: one span for many small appends */
+#define CROWDED_WAIT_NS (50 * NS_PER_MS) /* a stream with too many unsettled spans looks again after this */
+#define ARENA_BLOCK_BYTES (64u << 10)
+
+struct lane {
+	struct lanes *lanes;
+	uint32_t number;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct stream *ready, **ready_end;
+	struct stream *waiting, *blocked;
+	VEC(struct stream *) streams; /* all */
+	bool parked, drained;
+
+	/* Of the thread. */
+	struct lane_open *open;
+	struct send_queue *pressure;
+	struct arena *arena;
+	struct labels_table *labels;
+	char *buffer;
+};
+
+struct lanes {
+	struct runtime *runtime;
+	struct lane *lanes;
+	unsigned n;
+	unsigned park_depth; /* control thread */
+	_Atomic bool park, drain, stop;
+	pthread_mutex_t lock; /* for the conditions "parked" and "drained" */
+	pthread_cond_t changed;
+};
+
+static _Thread_local struct lane *current;
+
+struct lane *
+lane_current(void)
+{
+	return current;
+}
+
+uint32_t
+lane_number(const struct lane *lane)
+{
+	return lane->number;
+}
+
+struct arena *
+lane_arena(struct lane *lane)
+{
+	return lane->arena;
+}
+
+struct labels_table *
+lane_labels(struct lane *lane)
+{
+	return lane->labels;
+}
+
+char *
+lane_buffer(struct lane *lane)
+{
+	if (lane->buffer == NULL)
+		lane->buffer = mem_alloc(SPAN_BYTES_MAX);
+	return lane->buffer;
+}
+
+void
+lane_set_pressure(struct lane *lane, struct send_queue *queue)
+{
+	lane->pressure = queue;
+}
+
+void
+lane_open_add(struct lane *lane, struct lane_open *open)
+{
+	open->next = lane->open;
+	open->link = &lane->open;
+	if (open->next != NULL)
+		open->next->link = &open->next;
+	lane->open = open;
+}
+
+void
+lane_open_remove(struct lane_open *open)
+{
+	*open->link = open->next;
+	if (open->next != NULL)
+		open->next->link = open->link;
+	open->next = NULL;
+	open->link = NULL;
+}
+
+/* Lists. Lock held. */
+
+static void
+push_ready(struct lane *lane, struct stream *s)
+{
+	s->list = LIST_READY;
+	s->next = NULL;
+	*lane->ready_end = s;
+	lane->ready_end = &s->next;
+}
+
+static struct stream *
+pop_ready(struct lane *lane)
+{
+	struct stream *s = lane->ready;
+
+	if (s == NULL)
+		return NULL;
+	lane->ready = s->next;
+	if (lane->ready == NULL)
+		lane->ready_end = &lane->ready;
+	s->next = NULL;
+	return s;
+}
+
+static void
+push_waiting(struct lane *lane, struct stream *s, int64_t at_ns)
+{
+	s->list = LIST_WAITING;
+	s->wake_at_ns = at_ns;
+	s->next = lane->waiting;
+	lane->waiting = s;
+}
+
+static void
+unlink_from(struct stream **list, struct stream *s)
+{
+	while (*list != s)
+		list = &(*list)->next;
+	*list = s->next;
+	s->next = NULL;
+}
+
+/* Moves what has waited long enough, and what waits for a queue that has room, to the ready list. */
+static void
+promote(struct lane *lane, int64_t now)
+{
+	for (struct stream **link = &lane->waiting; *link != NULL;) {
+		struct stream *s = *link;
+
+		if (s->wake_at_ns > now && !atomic_load(&s->removed)) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
+		push_ready(lane, s);
+	}
+	for (struct stream **link = &lane->blocked; *link != NULL;) {
+		struct stream *s = *link;
+
+		if (s->blocked_on != NULL && send_queue_full(s->blocked_on) && !atomic_load(&s->removed)) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
+		s->blocked_on = NULL;
+		push_ready(lane, s);
+	}
+}
+
+static int64_t
+next_deadline(const struct lane *lane, bool reading)
+{
+	int64_t at = INT64_MAX;
+
+	for (const struct stream *s = lane->waiting; reading && s != NULL; s = s->next)
+		at = s->wake_at_ns < at ? s->wake_at_ns : at;
+	for (const struct lane_open *open = lane->open; open != NULL; open = open->next)
+		at = open->deadline_ns < at ? open->deadline_ns : at;
+	return at;
+}
+
+/* Lock held. */
+static void
+sleep_until(struct lane *lane, int64_t at_ns)
+{
+	struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S)};
+
+	if (at_ns == INT64_MAX)
+		(void)pthread_cond_wait(&lane->wake, &lane->lock);
+	else
+		(void)pthread_cond_timedwait(&lane->wake, &lane->lock, &at);
+}
+
+static void
+announce(struct lane *lane, bool *flag, bool value)
+{
+	if (*flag == value)
+		return;
+	(void)pthread_mutex_lock(&lane->lanes->lock);
+	*flag = value;
+	(void)pthread_cond_broadcast(&lane->lanes->changed);
+	(void)pthread_mutex_unlock(&lane->lanes->lock);
+}
+
+/* Sends what is due, or all of it. No lock held. */
+static void
+flush_open(struct lane *lane, int64_t now, bool all)
+{
+	struct lane_open *open = lane->open;
+
+	while (open != NULL) {
+		struct lane_open *next = open->next;
+
+		if (all || open->deadline_ns <= now)
+			open->flush(open);
+		open = next;
+	}
+}
+
+static void
+let_go(struct lane *lane, struct stream *s)
+{
+	for (size_t i = 0; i < lane->streams.len; i++) {
+		if (lane->streams.items[i] == s) {
+			vec_remove(&lane->streams, i);
+			break;
+		}
+	}
+	s->lane = NULL;
+	s->list = LIST_IDLE;
+	(void)pthread_mutex_unlock(&lane->lock);
+	labels_unref(s->labels);
+	s->labels = NULL;
+	if (s->ops->closed != NULL)
+		s->ops->closed(s);
+	stream_unref(s);
+	(void)pthread_mutex_lock(&lane->lock);
+}
+
+static bool
+is_crowded(struct stream *s)
+{
+	bool crowded;
+
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	crowded = s->n_receipts >= SPANS_UNSETTLED_MAX;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	return crowded;
+}
+
+/* Puts a stream back on a list after it ran. Lock held. */
+static void
+put_back(struct lane *lane, struct stream *s, enum stream_state state)
+{
+	s->ran_at_ns = clock_mono_ns();
+	if (state == STREAM_DONE || atomic_load(&s->removed)) {
+		let_go(lane, s);
+	} else if (lane->pressure != NULL) {
+		s->blocked_on = lane->pressure;
+		s->list = LIST_BLOCKED;
+		s->next = lane->blocked;
+		lane->blocked = s;
+	} else if (state == STREAM_MORE) {
+		push_ready(lane, s);
+	} else if (s->wanted) {
+		push_waiting(lane, s, s->ran_at_ns + COALESCE_NS);
+	} else if (state == STREAM_WAIT) {
+		push_waiting(lane, s, s->wake_at_ns);
+	} else {
+		s->list = LIST_IDLE;
+	}
+}
+
+/* Lock held; released while the stream runs. */
+static void
+run_stream(struct lane *lane, struct stream *s)
+{
+	enum stream_state state;
+
+	s->list = LIST_RUNNING;
+	s->wanted = false;
+	lane->pressure = NULL;
+	(void)pthread_mutex_unlock(&lane->lock);
+	if (atomic_load(&s->removed)) {
+		state = STREAM_DONE;
+	} else if (is_crowded(s)) {
+		s->wake_at_ns = clock_mono_ns() + CROWDED_WAIT_NS;
+		state = STREAM_WAIT;
+	} else {
+		state = s->ops->run(s, lane);
+	}
+	arena_clear(lane->arena);
+	if (labels_table_bytes(lane->labels) > LABEL_TABLE_BYTES_MAX)
+		labels_table_trim(lane->labels);
+	(void)pthread_mutex_lock(&lane->lock);
+	put_back(lane, s, state);
+}
+
+static void
+turn(struct lane *lane)
+{
+	struct lanes *lanes = lane->lanes;
+	bool drain = atomic_load(&lanes->drain);
+	int64_t now;
+	struct stream *s;
+
+	(void)pthread_mutex_unlock(&lane->lock);
+	now = clock_mono_ns();
+	flush_open(lane, now, drain || budget_scarce());
+	announce(lane, &lane->drained, drain && lane->open == NULL);
+	(void)pthread_mutex_lock(&lane->lock);
+	promote(lane, now);
+	s = drain || budget_exhausted() ? NULL : pop_ready(lane);
+	if (s != NULL)
+		run_stream(lane, s);
+	else if (!atomic_load(&lanes->stop) && !atomic_load(&lanes->park) && atomic_load(&lanes->drain) == drain &&
+		(drain || lane->ready == NULL || budget_exhausted()))
+		sleep_until(lane, next_deadline(lane, !drain));
+}
+
+static void *
+lane_main(void *ptr)
+{
+	struct lane *lane = ptr;
+	struct lanes *lanes = lane->lanes;
+
+	current = lane;
+	(void)pthread_mutex_lock(&lane->lock);
+	while (!atomic_load(&lanes->stop)) {
+		if (atomic_load(&lanes->park)) {
+			announce(lane, &lane->parked, true);
+			(void)pthread_cond_wait(&lane->wake, &lane->lock);
+			continue;
+		}
+		announce(lane, &lane->parked, false);
+		turn(lane);
+	}
+	(void)pthread_mutex_unlock(&lane->lock);
+	return NULL;
+}
+
+static void
+lane_init(struct lane *lane, struct lanes *lanes, uint32_t number)
+{
+	pthread_condattr_t attr;
+
+	lane->lanes = lanes;
+	lane->number = number;
+	lane->ready_end = &lane->ready;
+	lane->arena = arena_new(ARENA_BLOCK_BYTES);
+	lane->labels = labels_table_new();
+	(void)pthread_mutex_init(&lane->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&lane->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
+struct lanes *
+lanes_new(struct runtime *runtime, unsigned n)
+{
+	struct lanes *lanes = mem_new(struct lanes);
+
+	assert(n > 0 && n <= LANES_MAX);
+	lanes->runtime = runtime;
+	lanes->n = n;
+	lanes->lanes = mem_zalloc(n * sizeof(*lanes->lanes));
+	(void)pthread_mutex_init(&lanes->lock, NULL);
+	(void)pthread_cond_init(&lanes->changed, NULL);
+	for (unsigned i = 0; i < n; i++) {
+		lane_init(&lanes->lanes[i], lanes, i);
+		if (pthread_create(&lanes->lanes[i].thread, NULL, lane_main, &lanes->lanes[i]) != 0)
+			abort();
+	}
+	return lanes;
+}
+
+static void
+kick(struct lane *lane)
+{
+	(void)pthread_mutex_lock(&lane->lock);
+	(void)pthread_cond_signal(&lane->wake);
+	(void)pthread_mutex_unlock(&lane->lock);
+}
+
+void
+lanes_kick(struct lanes *lanes)
+{
+	for (unsigned i = 0; i < lanes->n; i++)
+		kick(&lanes->lanes[i]);
+}
+
+static void
+lane_done(struct lane *lane)
+{
+	(void)pthread_mutex_lock(&lane->lock);
+	while (lane->streams.len > 0) {
+		struct stream *s = lane->streams.items[0];
+
+		stream_rewind(s);
+		let_go(lane, s);
+	}
+	(void)pthread_mutex_unlock(&lane->lock);
+	assert(lane->open == NULL);
+	vec_done(&lane->streams);
+	arena_free(lane->arena);
+	labels_table_free(lane->labels);
+	mem_free(lane->buffer);
+	(void)pthread_mutex_destroy(&lane->lock);
+	(void)pthread_cond_destroy(&lane->wake);
+}
+
+void
+lanes_free(struct lanes *lanes)
+{
+	if (lanes == NULL)
+		return;
+	atomic_store(&lanes->stop, true);
+	lanes_kick(lanes);
+	for (unsigned i = 0; i < lanes->n; i++)
+		(void)pthread_join(lanes->lanes[i].thread, NULL);
+	for (unsigned i = 0; i < lanes->n; i++)
+		lane_done(&lanes->lanes[i]);
+	(void)pthread_mutex_destroy(&lanes->lock);
+	(void)pthread_cond_destroy(&lanes->changed);
+	mem_free(lanes->lanes);
+	mem_free(lanes);
+}
+
+unsigned
+lanes_count(const struct lanes *lanes)
+{
+	return lanes->n;
+}
+
+void
+lanes_add(struct lanes *lanes, struct stream *s, uint32_t number)
+{
+	struct lane *lane = &lanes->lanes[0];
+
+	if (number != LANE_ANY)
+		lane = &lanes->lanes[number % lanes->n];
+	/* Only this thread adds, so lengths read without the lock can only shrink. */
+	for (unsigned i = 0; number == LANE_ANY && i < lanes->n; i++) {
+		if (lanes->lanes[i].streams.len < lane->streams.len)
+			lane = &lanes->lanes[i];
+	}
+	stream_ref(s);
+	(void)pthread_mutex_lock(&lane->lock);
+	s->lane = lane;
+	vec_push(&lane->streams, s);
+	push_ready(lane, s);
+	(void)pthread_cond_signal(&lane->wake);
+	(void)pthread_mutex_unlock(&lane->lock);
+}
+
+/* Lock held. */
+static void
+make_ready(struct lane *lane, struct stream *s, bool now)
+{
+	int64_t soon = s->ran_at_ns + COALESCE_NS;
+
+	switch ((enum list)s->list) {
+	case LIST_RUNNING:
+		s->wanted = true;
+		return;
+	case LIST_READY:
+	case LIST_BLOCKED:
+		return;
+	case LIST_WAITING:
+		if (!now && s->wake_at_ns <= soon)
+			return;
+		unlink_from(&lane->waiting, s);
+		break;
+	case LIST_IDLE:
+		break;
+	}
+	if (now || clock_mono_ns() >= soon)
+		push_ready(lane, s);
+	else
+		push_waiting(lane, s, soon);
+}
+
+void
+lane_wake(struct stream *s)
+{
+	struct lane *lane = s->lane;
+
+	if (lane == NULL)
+		return;
+	(void)pthread_mutex_lock(&lane->lock);
+	if (s->lane == lane) {
+		make_ready(lane, s, false);
+		(void)pthread_cond_signal(&lane->wake);
+	}
+	(void)pthread_mutex_unlock(&lane->lock);
+}
+
+void
+lane_remove(struct stream *s)
+{
+	struct lane *lane = s->lane;
+
+	atomic_store(&s->removed, true);
+	if (lane == NULL)
+		return;
+	(void)pthread_mutex_lock(&lane->lock);
+	if (s->lane == lane) {
+		make_ready(lane, s, true);
+		(void)pthread_cond_signal(&lane->wake);
+	}
+	(void)pthread_mutex_unlock(&lane->lock);
+}
+
+static void
+wait_for(struct lanes *lanes, struct lane *lane, const bool *flag)
+{
+	(void)lane;
+	(void)pthread_mutex_lock(&lanes->lock);
+	while (!*flag)
+		(void)pthread_cond_wait(&lanes->changed, &lanes->lock);
+	(void)pthread_mutex_unlock(&lanes->lock);
+}
+
+/* The lane is parked: its lists and what it has open belong to this thread. */
+static void
+rewind_lane(struct lane *lane)
+{
+	(void)pthread_mutex_lock(&lane->lock);
+	lane->ready = lane->waiting = lane->blocked = NULL;
+	lane->ready_end = &lane->ready;
+	for (size_t i = 0; i < lane->streams.len; i++) {
+		struct stream *s = lane->streams.items[i];
+
+		stream_rewind(s);
+		s->blocked_on = NULL;
+		push_ready(lane, s);
+	}
+	(void)pthread_mutex_unlock(&lane->lock);
+}
+
+void
+lanes_park(struct lanes *lanes)
+{
+	if (lanes->park_depth++ > 0)
+		return;
+	atomic_store(&lanes->park, true);
+	lanes_kick(lanes);
+	for (unsigned i = 0; i < lanes->n; i++)
+		wait_for(lanes, &lanes->lanes[i], &lanes->lanes[i].parked);
+	for (unsigned i = 0; i < lanes->n; i++) {
+		while (lanes->lanes[i].open != NULL)
+			lanes->lanes[i].open->discard(lanes->lanes[i].open);
+	}
+	if (lanes->runtime->sender != NULL)
+		sender_quiesce(lanes->runtime->sender);
+	for (unsigned i = 0; i < lanes->n; i++)
+		rewind_lane(&lanes->lanes[i]);
+}
+
+void
+lanes_resume(struct lanes *lanes)
+{
+	assert(lanes->park_depth > 0);
+	if (--lanes->park_depth > 0)
+		return;
+	if (lanes->runtime->sender != NULL)
+		sender_resume(lanes->runtime->sender);
+	atomic_store(&lanes->park, false);
+	lanes_kick(lanes);
+}
+
+void
+lanes_drain(struct lanes *lanes)
+{
+	atomic_store(&lanes->drain, true);
+	lanes_kick(lanes);
+	for (unsigned i = 0; i < lanes->n; i++)
+		wait_for(lanes, &lanes->lanes[i], &lanes->lanes[i].drained);
+}

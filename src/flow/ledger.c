@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/flow/ledger.h"
+
+#include <string.h>
+
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/mem.h"
+#include "longship/flow/stream.h"
+
+static void
+publish(struct ledger *l, enum metric_type type, const char *name, const char *help, uint64_t value)
+{
+	struct metric *m = metric_get(l->metrics, type, name, help, l->component_id, NULL);
+
+	atomic_store(&m->count, value);
+}
+
+static void
+publish_reason(struct ledger *l, const char *name, const char *help, const char *reason, uint64_t value)
+{
+	struct metric *m = metric_get(l->metrics, METRIC_COUNTER, name, help, l->component_id, "reason", reason, NULL);
+
+	atomic_store(&m->count, value);
+}
+
+/* Bytes not yet settled, and the age of the oldest line of them. */
+static void
+publish_lag(struct ledger *l)
+{
+	int64_t now = clock_now_ns(), oldest = 0;
+	uint64_t bytes = 0;
+
+	for (const struct stream *s = l->streams; s != NULL; s = s->ledger_next) {
+		int64_t seen = s->oldest != NULL ? s->oldest->base_ns : s->size > s->position ? s->oldest_ns : 0;
+
+		if (s->size > s->position)
+			bytes += s->size - s->position;
+		if (seen != 0 && (oldest == 0 || seen < oldest))
+			oldest = seen;
+	}
+	publish(l, METRIC_GAUGE, "longship_source_lag_bytes", "Bytes of the source that are not settled yet.", bytes);
+	metric_set(metric_get(l->metrics, METRIC_GAUGE, "longship_source_lag_seconds",
+			   "Age of the oldest line that is not settled yet; 0 when there is none.", l->component_id, NULL),
+		oldest != 0 && now > oldest ? (double)(now - oldest) / (double)NS_PER_S : 0);
+}
+
+static void
+on_scrape(void *ptr)
+{
+	struct ledger *l = ptr;
+
+	(void)pthread_mutex_lock(&l->lock);
+	publish(l, METRIC_COUNTER, "longship_entries_read_total", "Source records read.", l->read);
+	publish(l, METRIC_COUNTER, "longship_entries_acknowledged_total", "Source records that were stored.", l->acknowledged);
+	publish(l, METRIC_COUNTER, "longship_entries_resent_total",
+		"Source records sent again that may have been stored before.", l->resent);
+	publish(l, METRIC_GAUGE, "longship_entries_in_flight", "Source records read and not settled yet.", l->in_flight);
+	for (size_t i = 0; i < l->n_reasons; i++) {
+		const struct ledger_reason *r = &l->reasons[i];
+
+		publish_reason(l, "longship_entries_rejected_total", "Source records that a destination refused.", r->name, r->rejected);
+		publish_reason(l, "longship_entries_dropped_total", "Source records dropped before any destination.", r->name, r->dropped);
+	}
+	publish_lag(l);
+	(void)pthread_mutex_unlock(&l->lock);
+}
+
+struct ledger *
+ledger_new(struct metrics *metrics, const char *component_id)
+{
+	struct ledger *l = mem_new(struct ledger);
+	size_t len = strlen(component_id) + 1;
+
+	l->metrics = metrics;
+	l->component_id = memcpy(mem_alloc(len), component_id, len);
+	l->refs = 1;
+	(void)pthread_mutex_init(&l->lock, NULL);
+	if (metrics != NULL)
+		metrics_on_scrape(metrics, on_scrape, l);
+	return l;
+}
+
+void
+ledger_ref(struct ledger *l)
+{
+	(void)pthread_mutex_lock(&l->lock);
+	l->refs++;
+	(void)pthread_mutex_unlock(&l->lock);
+}
+
+void
+ledger_unref(struct ledger *l)
+{
+	unsigned refs;
+
+	if (l == NULL)
+		return;
+	(void)pthread_mutex_lock(&l->lock);
+	refs = --l->refs;
+	(void)pthread_mutex_unlock(&l->lock);
+	if (refs > 0)
+		return;
+	if (l->metrics != NULL)
+		metrics_off_scrape(l->metrics, on_scrape, l);
+	for (size_t i = 0; i < l->n_reasons; i++)
+		mem_free((void *)(uintptr_t)l->reasons[i].name);
+	(void)pthread_mutex_destroy(&l->lock);
+	mem_free(l->component_id);
+	mem_free(l);
+}
+
+struct ledger_reason *
+ledger_reason(struct ledger *l, const char *name)
+{
+	size_t len;
+
+	for (size_t i = 0; i < l->n_reasons; i++) {
+		if (strcmp(l->reasons[i].name, name) == 0)
+			return &l->reasons[i];
+	}
+	if (l->n_reasons == DROP_REASONS_MAX)
+		return &l->reasons[DROP_REASONS_MAX - 1];
+	if (l->n_reasons == DROP_REASONS_MAX - 1)
+		name = "other";
+	len = strlen(name) + 1;
+	l->reasons[l->n_reasons].name = memcpy(mem_alloc(len), name, len);
+	return &l->reasons[l->n_reasons++];
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Streams whose position has moved, until it is written. A turn of the sender writes all of them, and the
+ * marks of what goes out next, with one write to the store.
+ */
+#include <pthread.h>
+
+#include "longship/base/check.h"
+#include "longship/base/vec.h"
+#include "longship/flow/stream.h"
+#include "longship/positions/positions.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct stream *dirty; /* one reference each */
+
+void
+progress_note(struct stream *s)
+{
+	if (s->key.len == 0)
+		return;
+	(void)pthread_mutex_lock(&lock);
+	if (!s->dirty) {
+		s->dirty = true;
+		s->dirty_next = dirty;
+		dirty = s;
+		stream_ref(s);
+	}
+	(void)pthread_mutex_unlock(&lock);
+}
+
+bool
+progress_pending(void)
+{
+	bool pending;
+
+	(void)pthread_mutex_lock(&lock);
+	pending = dirty != NULL;
+	(void)pthread_mutex_unlock(&lock);
+	return pending;
+}
+
+/* A stream may be noted again while it is being written: the list is copied out under the lock. */
+struct moved {
+	VEC(struct stream *) streams;
+};
+
+static void
+take_dirty(struct moved *moved)
+{
+	(void)pthread_mutex_lock(&lock);
+	for (; dirty != NULL; dirty = dirty->dirty_next) {
+		dirty->dirty = false;
+		vec_push(&moved->streams, dirty);
+	}
+	(void)pthread_mutex_unlock(&lock);
+}
+
+static struct str
+pack_memory(const struct memory *m)
+{
+	if (m == NULL || m->n == 0)
+		return STR_EMPTY;
+	return (struct str){(const char *)m->slots, m->n * sizeof(m->slots[0])};
+}
+
+/* What one update points to; held until the write is done. */
+struct record {
+	struct position position;
+	struct position_mark mark;
+	struct memory memory;
+};
+
+static void
+fill_position(struct stream *s, struct record *record, struct position_update *update)
+{
+	record->position = (struct position){0};
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	record->position.offset = s->position;
+	record->memory = s->position_memory;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	record->position.memory = pack_memory(&record->memory);
+	*update = (struct position_update){.kind = POSITION_SET, .key = s->key, .position = &record->position};
+}
+
+static void
+fill_mark(const struct receipt *r, struct record *record, struct position_update *update)
+{
+	record->mark = (struct position_mark){.from = r->from, .to = r->to, .base_ns = r->base_ns, .lines = r->lines,
+		.memory = pack_memory(r->before)};
+	*update = (struct position_update){.kind = POSITION_MARK, .key = r->stream->key, .mark = &record->mark};
+}
+
+int
+progress_write(struct positions *store, struct receipt *const *unmarked, size_t n)
+{
+	struct moved moved = {0};
+	VEC(struct position_update) updates = {0};
+	VEC(struct record *) records = {0};
+	int r = 0;
+
+	take_dirty(&moved);
+	for (size_t i = 0; i < moved.streams.len; i++) {
+		vec_push(&records, mem_new(struct record));
+		vec_push(&updates, (struct position_update){0});
+		fill_position(moved.streams.items[i], records.items[records.len - 1], &updates.items[updates.len - 1]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (unmarked[i]->stream->key.len == 0)
+			continue;
+		vec_push(&records, mem_new(struct record));
+		vec_push(&updates, (struct position_update){0});
+		fill_mark(unmarked[i], records.items[records.len - 1], &updates.items[updates.len - 1]);
+	}
+	if (updates.len > 0 && store != NULL)
+		r = positions_write(store, updates.items, updates.len);
+	for (size_t i = 0; i < records.len; i++)
+		mem_free(records.items[i]);
+	vec_done(&records);
+	vec_done(&updates);
+	for (size_t i = 0; i < moved.streams.len; i++)
+		stream_unref(moved.streams.items[i]);
+	vec_done(&moved.streams);
+	return r;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/flow/stream.h"
+
+#include "longship/base/arena.h"
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/mem.h"
+#include "longship/flow/component.h"
+#include "longship/flow/lane.h"
+#include "longship/flow/mark.h"
+#include "longship/flow/runtime.h"
+#include "longship/positions/positions.h"
+
+static char *
+copy_bytes(struct str s)
+{
+	char *copy = mem_alloc(s.len + 1);
+
+	if (s.len > 0)
+		memcpy(copy, s.s, s.len);
+	copy[s.len] = '\0';
+	return copy;
+}
+
+void
+stream_init(struct stream *s, const struct stream_ops *ops, struct runtime *runtime, struct ledger *ledger, struct str key,
+	const char *name)
+{
+	*s = (struct stream){.magic = STREAM_MAGIC, .ops = ops, .runtime = runtime, .ledger = ledger};
+	s->key = (struct str){copy_bytes(key), key.len};
+	s->name = copy_bytes(str_from(name));
+	atomic_init(&s->refs, 1);
+	ledger_ref(ledger);
+	(void)pthread_mutex_lock(&ledger->lock);
+	s->ledger_next = ledger->streams;
+	ledger->streams = s;
+	(void)pthread_mutex_unlock(&ledger->lock);
+}
+
+void
+stream_ref(struct stream *s)
+{
+	(void)atomic_fetch_add(&s->refs, 1);
+}
+
+static void
+leave_ledger(struct stream *s)
+{
+	struct ledger *l = s->ledger;
+	struct stream **link;
+
+	(void)pthread_mutex_lock(&l->lock);
+	for (link = &l->streams; *link != s; link = &(*link)->ledger_next)
+		;
+	*link = s->ledger_next;
+	(void)pthread_mutex_unlock(&l->lock);
+	ledger_unref(l);
+}
+
+static void
+drop_replays(struct stream *s)
+{
+	for (size_t i = 0; i < s->replays.len; i++)
+		mem_free(s->replays.items[i].before);
+	s->replays.len = s->next_replay = 0;
+}
+
+void
+stream_unref(struct stream *s)
+{
+	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+		return;
+	assert(s->oldest == NULL && s->lane == NULL);
+	leave_ledger(s);
+	drop_replays(s);
+	vec_done(&s->replays);
+	mem_free((void *)(uintptr_t)s->key.s);
+	mem_free((void *)(uintptr_t)s->name);
+	s->magic = 0;
+	s->ops->free(s);
+}
+
+/* Stream memory as the store keeps it: (key, value) pairs, little-endian, most recent first. */
+static void
+unpack_memory(struct str packed, struct memory *m)
+{
+	m->n = packed.len / sizeof(struct memory_slot);
+	if (m->n > MEMORY_SLOTS_MAX)
+		m->n = MEMORY_SLOTS_MAX;
+	if (m->n > 0)
+		memcpy(m->slots, packed.s, m->n * sizeof(struct memory_slot));
+}
+
+static struct memory *
+copy_memory(const struct memory *m)
+{
+	struct memory *copy;
+
+	if (m == NULL || m->n == 0)
+		return NULL;
+	copy = mem_new(struct memory);
+	copy->n = m->n;
+	memcpy(copy->slots, m->slots, m->n * sizeof(m->slots[0]));
+	return copy;
+}
+
+bool
+stream_restore(struct stream *s)
+{
+	struct positions *store = s->runtime->positions;
+	struct arena *arena;
+	struct position position;
+	struct position_mark *marks;
+	size_t n_marks;
+	bool known;
+
+	if (store == NULL || s->key.len == 0)
+		return false;
+	arena = arena_new(0);
+	known = positions_get(store, s->key, arena, &position);
+	if (known) {
+		s->read_offset = s->position = position.offset;
+		unpack_memory(position.memory, &s->memory);
+		s->position_memory = s->memory;
+	}
+	n_marks = positions_marks(store, s->key, arena, &marks);
+	for (size_t i = 0; i < n_marks; i++) {
+		struct memory before = {0};
+
+		/* A mark that the position cuts tells nothing about the rest of its span's lines. */
+		if (marks[i].from < s->read_offset || marks[i].to <= marks[i].from)
+			continue;
+		unpack_memory(marks[i].memory, &before);
+		vec_push(&s->replays, ((struct replay){.from = marks[i].from, .to = marks[i].to,
+			.base_ns = marks[i].base_ns, .before = copy_memory(&before), .resent = true}));
+	}
+	arena_free(arena);
+	return known || s->replays.len > 0;
+}
+
+uint64_t
+stream_next_limit(const struct stream *s)
+{
+	const struct replay *r;
+
+	if (s->next_replay == s->replays.len)
+		return UINT64_MAX;
+	r = &s->replays.items[s->next_replay];
+	return s->read_offset < r->from ? r->from : r->to;
+}
+
+struct receipt *
+stream_begin(struct stream *s, struct lane *lane, uint64_t to, uint64_t lines_max, int64_t seen_ns)
+{
+	struct replay *again = s->next_replay < s->replays.len ? &s->replays.items[s->next_replay] : NULL;
+	struct receipt *r;
+
+	assert(to > s->read_offset || s->key.len == 0);
+	/* Only a span that is exactly the recorded one gets its times: the source may have been cut shorter meanwhile. */
+	if (again != NULL && again->from == s->read_offset && again->to == to) {
+		r = receipt_new(s, lane_arena(lane), s->read_offset, to, again->base_ns);
+		r->again = again->again;
+		r->silent = again->silent;
+		r->resent = again->resent;
+		s->memory.n = 0;
+		if (again->before != NULL)
+			s->memory = *again->before;
+	} else {
+		r = receipt_new(s, lane_arena(lane), s->read_offset, to, marks_take(s->runtime->marks, seen_ns, lines_max));
+	}
+	r->before = copy_memory(&s->memory);
+	return r;
+}
+
+struct batch *
+stream_batch(struct stream *s, struct lane *lane, struct receipt *r, size_t cap)
+{
+	struct batch *b = batch_new(lane_arena(lane), lane_labels(lane), cap);
+
+	b->receipt = r;
+	b->memory = &s->memory;
+	return b;
+}
+
+void
+stream_emit(struct stream *s, struct batch *b)
+{
+	component_forward(s->forward_to, b);
+}
+
+void
+stream_end(struct stream *s, struct lane *lane, struct receipt *r, uint32_t lines)
+{
+	(void)lane;
+	r->lines = lines;
+	r->after = copy_memory(&s->memory);
+	s->read_offset = r->to;
+	while (s->next_replay < s->replays.len && s->replays.items[s->next_replay].to <= s->read_offset)
+		s->next_replay++;
+	if (s->next_replay > 0 && s->next_replay == s->replays.len)
+		drop_replays(s);
+	receipt_processed(r);
+	receipt_unref(r);
+}
+
+/* The unsettled receipts become replays, before those that are still ahead. Lock held. */
+static void
+turn_into_replays(struct stream *s, struct receipt *oldest)
+{
+	VEC(struct replay) replays = {0};
+
+	for (const struct receipt *r = oldest; r != NULL; r = r->next) {
+		vec_push(&replays, ((struct replay){.from = r->from, .to = r->to, .base_ns = r->base_ns,
+			.before = copy_memory(r->before), .again = !r->silent, .silent = r->silent || r->settled,
+			.resent = r->resent || r->marked}));
+	}
+	for (size_t i = 0; i < s->replays.len; i++) {
+		if (i >= s->next_replay)
+			vec_push(&replays, s->replays.items[i]);
+		else
+			mem_free(s->replays.items[i].before);
+	}
+	vec_done(&s->replays);
+	s->replays.items = replays.items;
+	s->replays.len = replays.len;
+	s->replays.cap = replays.cap;
+	s->next_replay = 0;
+}
+
+/* A source that cannot be read again: its lines end here. Lock held. */
+static void
+count_given_up(struct stream *s, const struct receipt *oldest)
+{
+	for (const struct receipt *r = oldest; r != NULL; r = r->next) {
+		if (r->settled || r->silent)
+			continue;
+		ledger_reason(s->ledger, "given_up")->dropped += r->lines;
+		s->ledger->in_flight -= r->lines;
+	}
+}
+
+void
+stream_rewind(struct stream *s)
+{
+	struct receipt *oldest;
+
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	oldest = s->oldest;
+	s->oldest = s->newest = NULL;
+	s->n_receipts = 0;
+	if (s->key.len > 0)
+		turn_into_replays(s, oldest);
+	else
+		count_given_up(s, oldest);
+	s->read_offset = s->position;
+	s->memory = s->position_memory;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	while (oldest != NULL) {
+		struct receipt *next = oldest->next;
+
+		receipt_give_up(oldest);
+		oldest = next;
+	}
+	if (s->ops->rewound != NULL)
+		s->ops->rewound(s);
+}

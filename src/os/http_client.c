@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/os/http_client.h"
+
+#include <stdlib.h>
+#include <curl/curl.h>
+
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/limits.h"
+#include "longship/base/mem.h"
+#include "longship/base/vec.h"
+
+/*
+ * A target keeps one easy handle that is set up once for each call that it had under way at a time; a call
+ * takes a free one and gives it back, so that the options are not set again per request.
+ */
+#define CONNECT_TIMEOUT_MS 10000L
+#define UPLOAD_BUFFER_BYTES (512L << 10) /* curl's default of 64 KiB costs a system call each */
+#define CONNECTION_AGE_MAX_S 300L        /* addresses are looked up again at least this often */
+
+struct http_client {
+	CURLM *multi;
+	size_t n_calls;
+};
+
+struct http_target {
+	char *url, *username, *password, *bearer, *ca_file, *cert_file, *key_file, *server_name, *proxy, *no_proxy;
+	VEC(char *) headers;
+	bool insecure, follow, http2;
+	VEC(CURL *) idle;
+};
+
+struct http_call {
+	struct http_client *client;
+	struct http_target *target;
+	CURL *easy;
+	struct curl_slist *headers;
+	char error[CURL_ERROR_SIZE];
+	char reply[REPLY_BYTES_MAX];
+	size_t reply_bytes;
+	int64_t started_ns;
+	http_done *done;
+	void *ptr;
+};
+
+static char *
+copy(const char *z)
+{
+	size_t len;
+
+	if (z == NULL)
+		return NULL;
+	len = strlen(z) + 1;
+	return memcpy(mem_alloc(len), z, len);
+}
+
+struct http_client *
+http_client_new(void)
+{
+	struct http_client *c = mem_new(struct http_client);
+
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+	c->multi = curl_multi_init();
+	if (c->multi == NULL)
+		abort();
+	return c;
+}
+
+void
+http_client_free(struct http_client *c)
+{
+	if (c == NULL)
+		return;
+	assert(c->n_calls == 0);
+	(void)curl_multi_cleanup(c->multi);
+	mem_free(c);
+}
+
+struct http_target *
+http_target_new(const struct http_options *o)
+{
+	struct http_target *t = mem_new(struct http_target);
+
+	t->url = copy(o->url);
+	t->username = copy(o->username);
+	t->password = copy(o->password);
+	t->bearer = copy(o->bearer_token);
+	t->ca_file = copy(o->ca_file);
+	t->cert_file = copy(o->cert_file);
+	t->key_file = copy(o->key_file);
+	t->server_name = copy(o->server_name);
+	t->proxy = copy(o->proxy_url);
+	t->no_proxy = copy(o->no_proxy);
+	t->insecure = o->insecure_skip_verify;
+	t->follow = o->follow_redirects;
+	t->http2 = o->http2;
+	for (size_t i = 0; o->headers != NULL && o->headers[i] != NULL; i++)
+		vec_push(&t->headers, copy(o->headers[i]));
+	return t;
+}
+
+void
+http_target_free(struct http_target *t)
+{
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < t->idle.len; i++)
+		curl_easy_cleanup(t->idle.items[i]);
+	for (size_t i = 0; i < t->headers.len; i++)
+		mem_free(t->headers.items[i]);
+	vec_done(&t->idle);
+	vec_done(&t->headers);
+	mem_free(t->url);
+	mem_free(t->username);
+	mem_free(t->password);
+	mem_free(t->bearer);
+	mem_free(t->ca_file);
+	mem_free(t->cert_file);
+	mem_free(t->key_file);
+	mem_free(t->server_name);
+	mem_free(t->proxy);
+	mem_free(t->no_proxy);
+	mem_free(t);
+}
+
+static size_t
+on_reply(char *data, size_t size, size_t n, void *ptr)
+{
+	struct http_call *call = ptr;
+	size_t room = sizeof(call->reply) - call->reply_bytes, len = size * n;
+
+	if (len < room)
+		room = len;
+	memcpy(call->reply + call->reply_bytes, data, room);
+	call->reply_bytes += room;
+	return len; /* what does not fit is read and forgotten */
+}
+
+static void
+set_tls(CURL *e, const struct http_target *t)
+{
+	if (t->ca_file != NULL)
+		(void)curl_easy_setopt(e, CURLOPT_CAINFO, t->ca_file);
+	if (t->cert_file != NULL)
+		(void)curl_easy_setopt(e, CURLOPT_SSLCERT, t->cert_file);
+	if (t->key_file != NULL)
+		(void)curl_easy_setopt(e, CURLOPT_SSLKEY, t->key_file);
+	if (t->insecure) {
+		(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
+		(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+}
+
+static CURL *
+new_easy(const struct http_target *t)
+{
+	CURL *e = curl_easy_init();
+
+	if (e == NULL)
+		abort();
+	(void)curl_easy_setopt(e, CURLOPT_URL, t->url);
+	(void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(e, CURLOPT_POST, 1L);
+	(void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	(void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+	(void)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
+	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_MAX_S);
+	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_reply);
+	(void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, t->follow ? 1L : 0L);
+	(void)curl_easy_setopt(e, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
+	(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, t->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	if (t->username != NULL) {
+		(void)curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+		(void)curl_easy_setopt(e, CURLOPT_USERNAME, t->username);
+		(void)curl_easy_setopt(e, CURLOPT_PASSWORD, t->password != NULL ? t->password : "");
+	}
+	if (t->bearer != NULL) {
+		(void)curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		(void)curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, t->bearer);
+	}
+	if (t->proxy != NULL)
+		(void)curl_easy_setopt(e, CURLOPT_PROXY, t->proxy);
+	if (t->no_proxy != NULL)
+		(void)curl_easy_setopt(e, CURLOPT_NOPROXY, t->no_proxy);
+	set_tls(e, t);
+	return e;
+}
+
+static struct curl_slist *
+make_headers(const struct http_target *t, const char *const *extra)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+	for (size_t i = 0; i < t->headers.len; i++)
+		list = curl_slist_append(list, t->headers.items[i]);
+	for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
+		list = curl_slist_append(list, extra[i]);
+	if (list == NULL)
+		abort();
+	return list;
+}
+
+struct http_call *
+http_call_start(struct http_client *client, struct http_target *target, const char *const *extra_headers, const void *body,
+	size_t body_bytes, int64_t timeout_ns, http_done *done, void *ptr)
+{
+	struct http_call *call = mem_new(struct http_call);
+
+	call->client = client;
+	call->target = target;
+	call->done = done;
+	call->ptr = ptr;
+	call->easy = target->idle.len > 0 ? target->idle.items[--target->idle.len] : new_easy(target);
+	call->headers = make_headers(target, extra_headers);
+	call->started_ns = clock_mono_ns();
+	(void)curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
+	(void)curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
+	(void)curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, call->error);
+	(void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+	(void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, body);
+	(void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
+	(void)curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ns / NS_PER_MS));
+	(void)curl_multi_add_handle(client->multi, call->easy);
+	client->n_calls++;
+	return call;
+}
+
+/* Gives the easy handle back and forgets the call. */
+static void
+end_call(struct http_call *call)
+{
+	(void)curl_multi_remove_handle(call->client->multi, call->easy);
+	(void)curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);
+	(void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
+	vec_push(&call->target->idle, call->easy);
+	curl_slist_free_all(call->headers);
+	call->client->n_calls--;
+	mem_free(call);
+}
+
+void
+http_call_cancel(struct http_call *call)
+{
+	end_call(call);
+}
+
+static void
+finish(struct http_call *call, CURLcode code)
+{
+	struct http_result result = {.body = {call->reply, call->reply_bytes}};
+	long status = 0;
+	curl_off_t retry_after_s = 0;
+
+	result.duration_ns = clock_mono_ns() - call->started_ns;
+	if (code == CURLE_OK) {
+		(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+		(void)curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+		result.status = (int)status;
+		result.retry_after_ns = (int64_t)retry_after_s * NS_PER_S;
+	} else {
+		result.error = call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
+		result.timed_out = code == CURLE_OPERATION_TIMEDOUT;
+	}
+	call->done(call->ptr, &result);
+	end_call(call);
+}
+
+size_t
+http_client_run(struct http_client *c, int64_t timeout_ns)
+{
+	int running = 0, left;
+	CURLMsg *message;
+
+	(void)curl_multi_perform(c->multi, &running);
+	message = curl_multi_info_read(c->multi, &left);
+	if (message == NULL) {
+		(void)curl_multi_poll(c->multi, NULL, 0, (int)(timeout_ns / NS_PER_MS), NULL);
+		(void)curl_multi_perform(c->multi, &running);
+		message = curl_multi_info_read(c->multi, &left);
+	}
+	for (; message != NULL; message = curl_multi_info_read(c->multi, &left)) {
+		struct http_call *call = NULL;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		(void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+		finish(call, message->data.result);
+	}
+	return c->n_calls;
+}
+
+void
+http_client_wake(struct http_client *c)
+{
+	(void)curl_multi_wakeup(c->multi);
+}
