@@ -35,6 +35,7 @@ struct lane {
 	bool parked, drained;
 
 	/* Of the thread. */
+	bool noted; /* the sender knows of positions that moved */
 	struct lane_open *open;
 	struct send_queue *pressure;
 	struct arena *arena;
@@ -328,9 +329,14 @@ turn(struct lane *lane)
 	s = drain || budget_exhausted() ? NULL : pop_ready(lane);
 	if (s != NULL)
 		run_stream(lane, s);
-	else if (!atomic_load(&lanes->stop) && !atomic_load(&lanes->park) && atomic_load(&lanes->drain) == drain &&
-		(drain || lane->ready == NULL || budget_exhausted()))
+	else if (progress_pending() && lanes->runtime->sender != NULL && !lane->noted) {
+		lane->noted = true; /* once per sleep */
+		sender_wake(lanes->runtime->sender);
+	} else if (!atomic_load(&lanes->stop) && !atomic_load(&lanes->park) && atomic_load(&lanes->drain) == drain &&
+		(drain || lane->ready == NULL || budget_exhausted())) {
 		sleep_until(lane, next_deadline(lane, !drain));
+		lane->noted = false;
+	}
 }
 
 static void *

@@ -6,10 +6,7 @@
  * unsettled, so that each source stream arrives in order. Source bytes on the wire are bounded by the sent
  * window (SENT_WINDOW_BYTES), from handing to curl until the settlement is recorded in the positions store;
  * that is what a crash can repeat. Before a request goes out, the marks of its spans are written.
- *
- * Replies: 2xx stored; 429, 5xx, timeouts and broken connections: the same bytes again after a back-off per destination (full
- * jitter, Retry-After honoured); 401, 403, 404: a fault of the configuration, kept and tried again, loudly; 400: the named lines
- * are counted as rejected, the rest was stored; other 4xx: rejected.
+ * What a reply means: flow/reply.h. One back-off per destination, full jitter, Retry-After honoured.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,41 +22,44 @@ struct http_options; /* os/http_client.h */
 
 struct destination_options {
 	int64_t remote_timeout_ns, min_backoff_ns, max_backoff_ns;
-	uint64_t attempts_max;      /* 0: for ever */
+	uint64_t attempts_max; /* 0: for ever; else the request is refused after so many */
 	bool retry_429;
 };
 
-/* Where requests go: an endpoint and a tenant. Shared by the lanes; reference counted. */
+/* Where requests go: an endpoint and a tenant. Shared by the lanes; reference counted; any thread. */
 struct destination;
-/* options and http are copied; host is for metrics ("host:port"). */
-struct destination *destination_new(struct sender *, const char *component_id, const struct http_options *http, struct str host, struct str tenant,
-	const struct destination_options *);
+/* All is copied; host is for metrics ("host:port"). */
+struct destination *destination_new(struct runtime *, const char *component_id, const struct http_options *http, struct str host,
+	struct str tenant, const struct destination_options *);
 void destination_ref(struct destination *);
 void destination_unref(struct destination *);
+/* Counts entries that were dropped before sending, as loki_write_dropped_*_total. */
+void destination_count_dropped(struct destination *, const char *reason, uint64_t entries, uint64_t bytes);
 
 struct request_run { /* consecutive lines of one span */
-	struct receipt *receipt; /* one reference for the first run of a receipt in a row */
+	struct receipt *receipt; /* one reference each */
 	uint32_t line, lines;
 };
 
 struct request {
 	struct request *next;
-	char *body; /* compressed; owned */
+	char *body;             /* compressed; owned */
 	size_t body_bytes;
-	size_t raw_bytes;       /* before compression */
-	uint64_t source_bytes;  /* line bytes: what counts in the sent window */
+	uint64_t source_bytes;  /* of its lines: what counts in the sent window */
 	uint64_t entries;
-	int64_t oldest_ns;      /* realtime of its first entry: propagation latency */
-	struct request_run *runs;
+	int64_t oldest_ns;      /* realtime at which its first entry was put in: propagation latency */
+	struct request_run *runs; /* owned */
 	size_t n_runs;
-	uint64_t budget_bytes;  /* given back when it ends */
-	unsigned attempts;
+	uint64_t budget_bytes;  /* taken by the maker, given back when it ends */
+	uint64_t attempts;
+	bool in_window;         /* sender thread */
 };
-void request_free(struct request *); /* releases runs, body, budget */
+/* Releases runs, body and budget. */
+void request_free(struct request *);
 
 struct send_queue;
 struct send_queue *send_queue_new(struct destination *, uint32_t lane);
-/* Its requests are all gone. */
+/* Its requests are all gone; the sender is quiesced or the queue was never used. Control thread. */
 void send_queue_free(struct send_queue *);
 /* A lane should prepare no more for it. Any thread. */
 #define SEND_QUEUE_MAX 2 /* one on the wire, one prepared */
@@ -68,10 +68,13 @@ bool send_queue_full(const struct send_queue *);
 void sender_submit(struct send_queue *, struct request *);
 
 struct sender *sender_new(struct runtime *);
+/* Positions have moved without a request (all lines filtered): writes them soon. Any thread. */
+void sender_wake(struct sender *);
+/* Ends the thread; nothing is queued. */
 void sender_free(struct sender *);
 /* Waits for what is on the wire (each at most its remote_timeout), then gives up all requests: their receipts are released as
  * discarded. Lanes are parked. Control thread. */
 void sender_quiesce(struct sender *);
 void sender_resume(struct sender *);
-/* Waits until nothing is left to send or the time is over. true: all was sent. Control thread. */
+/* Waits until nothing is left to send. When the time is over first, what is on the wire is cut off: false. Control thread. */
 bool sender_drain(struct sender *, int64_t timeout_ns);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "longship/base/arena.h"
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/duration.h"
+#include "longship/base/log.h"
+#include "longship/base/mem.h"
+#include "longship/flow/runtime.h"
+#include "sender_priv.h"
+
+#define RETRY_AFTER_MAX_NS (3600 * NS_PER_S) /* a longer Retry-After is not believed */
+#define LOG_INTERVAL_NS (10 * NS_PER_S)      /* of repeated warnings per destination */
+#define QUOTED_REPLY_BYTES_MAX 1024          /* of a reply in the log */
+
+static const double duration_bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
+static const double size_bounds[] = {1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20,
+	8 << 20, 16 << 20, 20 << 20};
+static const double latency_bounds[] = {.1, .5, 1, 5, 10, 30, 60, 120, 300, 600};
+
+static const char *const drop_reasons[] = {"ingester_error", "rate_limited", "stream_limited", "line_too_long", "queue_is_full"};
+
+static char *
+copy(struct str s)
+{
+	char *z = mem_alloc(s.len + 1);
+
+	if (s.len > 0)
+		memcpy(z, s.s, s.len);
+	z[s.len] = '\0';
+	return z;
+}
+
+static struct metric *
+counter(struct destination *d, const char *name, const char *help)
+{
+	return metric_get(d->runtime->metrics, METRIC_COUNTER, name, help, d->component_id, "host", d->host, "tenant", d->tenant, NULL);
+}
+
+static struct metric *
+dropped_counter(struct destination *d, const char *name, const char *help, const char *reason)
+{
+	return metric_get(d->runtime->metrics, METRIC_COUNTER, name, help, d->component_id, "host", d->host, "tenant", d->tenant,
+		"reason", reason, NULL);
+}
+
+static void
+make_metrics(struct destination *d)
+{
+	d->sent_bytes = counter(d, "loki_write_sent_bytes_total", "Number of bytes sent.");
+	d->sent_entries = counter(d, "loki_write_sent_entries_total", "Number of log entries sent to the ingester.");
+	d->retries = counter(d, "loki_write_batch_retries_total", "Number of times batches have had to be retried.");
+	d->size = metric_histogram_get(d->runtime->metrics, "loki_write_request_size_bytes", "Size of compressed requests in bytes.",
+		size_bounds, ARRAY_LEN(size_bounds), d->component_id, "host", d->host, "tenant", d->tenant, NULL);
+	d->latency = metric_histogram_get(d->runtime->metrics, "loki_write_entry_propagation_latency_seconds",
+		"Time from an entry's reading to its storing.", latency_bounds, ARRAY_LEN(latency_bounds), d->component_id, "host",
+		d->host, "tenant", d->tenant, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(drop_reasons); i++)
+		destination_count_dropped(d, drop_reasons[i], 0, 0);
+}
+
+struct destination *
+destination_new(struct runtime *runtime, const char *component_id, const struct http_options *http, struct str host, struct str tenant,
+	const struct destination_options *options)
+{
+	struct destination *d = mem_new(struct destination);
+
+	atomic_init(&d->refs, 1);
+	d->runtime = runtime;
+	d->component_id = copy(str_from(component_id));
+	d->host = copy(host);
+	d->tenant = copy(tenant);
+	d->target = http_target_new(http);
+	d->options = *options;
+	if (tenant.len > 0) {
+		size_t bytes = tenant.len + sizeof("X-Scope-OrgID: ");
+		char *header = mem_alloc(bytes);
+
+		(void)snprintf(header, bytes, "X-Scope-OrgID: %s", d->tenant);
+		/* A tenant can come from a log line: no second header from it. */
+		for (char *p = header; *p != '\0'; p++) {
+			if ((unsigned char)*p < ' ' || *p == 0x7f)
+				*p = '_';
+		}
+		d->tenant_header = header;
+	}
+	make_metrics(d);
+	return d;
+}
+
+void
+destination_ref(struct destination *d)
+{
+	(void)atomic_fetch_add(&d->refs, 1);
+}
+
+void
+destination_unref(struct destination *d)
+{
+	if (d == NULL || atomic_fetch_sub(&d->refs, 1) != 1)
+		return;
+	http_target_free(d->target);
+	mem_free(d->component_id);
+	mem_free(d->host);
+	mem_free(d->tenant);
+	mem_free((void *)(uintptr_t)d->tenant_header);
+	mem_free(d);
+}
+
+void
+destination_count_dropped(struct destination *d, const char *reason, uint64_t entries, uint64_t bytes)
+{
+	metric_add(dropped_counter(d, "loki_write_dropped_entries_total",
+			   "Number of log entries dropped because they could not be sent.", reason), entries);
+	metric_add(dropped_counter(d, "loki_write_dropped_bytes_total", "Number of bytes dropped because they could not be sent.", reason),
+		bytes);
+}
+
+void
+destination_observe(struct destination *d, const struct request *r, const struct http_result *result)
+{
+	char status[16];
+
+	(void)snprintf(status, sizeof(status), "%d", result->status > 0 ? result->status : -1);
+	metric_observe(metric_histogram_get(d->runtime->metrics, "loki_write_request_duration_seconds", "Duration of send requests.",
+			       duration_bounds, ARRAY_LEN(duration_bounds), d->component_id, "status_code", status, "host", d->host, "tenant",
+			       d->tenant, NULL),
+		(double)result->duration_ns / (double)NS_PER_S);
+	metric_observe(d->size, (double)r->body_bytes);
+}
+
+void
+destination_stored(struct destination *d, const struct request *r)
+{
+	if (d->failures > 0)
+		log_info(d->component_id, "sending works again", "host", d->host, "tenant", d->tenant, "failures",
+			log_i64(d->failures), NULL);
+	d->failures = 0;
+	d->retry_at_ns = 0;
+	metric_add(d->sent_bytes, r->body_bytes);
+	metric_add(d->sent_entries, r->entries);
+	metric_observe(d->latency, (double)(clock_now_ns() - r->oldest_ns) / (double)NS_PER_S);
+}
+
+/* Uniform in [0, n]. */
+static int64_t
+random_up_to(int64_t n)
+{
+	uint64_t word;
+
+	if (n <= 0 || getrandom(&word, sizeof(word), GRND_NONBLOCK) != sizeof(word))
+		return n;
+	return (int64_t)(word % ((uint64_t)n + 1));
+}
+
+static int64_t
+back_off(const struct destination *d, int64_t retry_after_ns)
+{
+	int64_t cap = d->options.min_backoff_ns, wait;
+
+	for (unsigned i = 1; i < d->failures && cap < d->options.max_backoff_ns; i++)
+		cap *= 2;
+	if (cap > d->options.max_backoff_ns)
+		cap = d->options.max_backoff_ns;
+	wait = d->options.min_backoff_ns / 2 + random_up_to(cap - d->options.min_backoff_ns / 2);
+	if (retry_after_ns > RETRY_AFTER_MAX_NS)
+		retry_after_ns = RETRY_AFTER_MAX_NS;
+	return wait > retry_after_ns ? wait : retry_after_ns;
+}
+
+/* The first line of the reply, or curl's words. */
+static const char *
+say_why(struct arena *arena, const struct http_result *result)
+{
+	struct str line, rest;
+
+	if (result->error != NULL)
+		return result->error;
+	(void)str_cut(str_head(result->body, QUOTED_REPLY_BYTES_MAX), '\n', &line, &rest);
+	return arena_z(arena, line);
+}
+
+void
+destination_failed(struct destination *d, const struct request *r, const struct http_result *result, enum reply_kind kind)
+{
+	int64_t wait;
+	char wait_text[DURATION_BYTES];
+	struct arena *arena;
+
+	d->failures++;
+	wait = back_off(d, result->retry_after_ns);
+	d->retry_at_ns = clock_mono_ns() + wait;
+	metric_add(d->retries, 1);
+	if (!log_rate(&d->logged_ns, LOG_INTERVAL_NS))
+		return;
+	arena = arena_new(0);
+	if (kind == REPLY_MISCONFIGURED)
+		log_error(d->component_id,
+			"Loki refuses the request itself: check url, credentials and tenant_id; nothing is lost, sending is tried again",
+			"host", d->host, "tenant", d->tenant, "status", log_i64(result->status), "reply", say_why(arena, result), "attempt",
+			log_i64((int64_t)r->attempts), "wait", duration_format(wait, wait_text), NULL);
+	else
+		log_warn(d->component_id, "error sending batch, will retry", "host", d->host, "tenant", d->tenant, "status",
+			log_i64(result->status > 0 ? result->status : -1), "error", say_why(arena, result), "attempt",
+			log_i64((int64_t)r->attempts), "wait", duration_format(wait, wait_text), NULL);
+	arena_free(arena);
+}
+
+/* Without knowing which entries were refused, the first ones stand for them: the count is right. */
+static void
+refuse_lines(const struct request *r, uint64_t lines, const char *reason)
+{
+	for (size_t i = 0; i < r->n_runs && lines > 0; i++) {
+		const struct request_run *run = &r->runs[i];
+		uint32_t n = run->lines < lines ? run->lines : (uint32_t)lines;
+
+		receipt_refuse(run->receipt, run->line, n, reason);
+		lines -= n;
+	}
+}
+
+void
+destination_refused(struct destination *d, const struct request *r, const struct http_result *result, const struct reply *reply)
+{
+	uint64_t refused = reply->kind == REPLY_PARTIAL ? reply->refused : r->entries;
+	const char *alloy_reason = strcmp(reply->reason, "rate_limited") == 0 ? "rate_limited" : "ingester_error";
+	struct arena *arena = arena_new(0);
+
+	refuse_lines(r, reply->kind == REPLY_PARTIAL ? refused : UINT64_MAX, reply->reason);
+	destination_count_dropped(d, alloy_reason, refused, reply->kind == REPLY_PARTIAL ? 0 : r->body_bytes);
+	if (reply->kind == REPLY_PARTIAL) {
+		metric_add(d->sent_bytes, r->body_bytes);
+		metric_add(d->sent_entries, r->entries - refused);
+	}
+	if (log_rate(&d->logged_ns, LOG_INTERVAL_NS) && r->n_runs > 0)
+		log_warn(d->component_id, "Loki refused entries", "host", d->host, "tenant", d->tenant, "status",
+			log_i64(result->status), "entries", log_i64((int64_t)refused), "of", log_i64((int64_t)r->entries), "reason",
+			reply->reason, "reply", say_why(arena, result), NULL);
+	arena_free(arena);
+}

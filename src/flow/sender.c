@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/flow/sender.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/log.h"
+#include "longship/base/mem.h"
+#include "longship/base/vec.h"
+#include "longship/flow/budget.h"
+#include "longship/flow/lane.h"
+#include "longship/flow/runtime.h"
+#include "sender_priv.h"
+
+/*
+ * A turn of the thread: pick the queues whose head may go out, write their marks (and all positions that have
+ * moved) with one write, hand them to curl, wait for something to happen. A request that has ended is
+ * released first (its receipts settle), then the positions are written, and only then its bytes leave the
+ * sent window.
+ */
+#define IDLE_WAIT_NS (3600 * NS_PER_S)    /* a wake ends it */
+#define STORE_RETRY_NS (1 * NS_PER_S)     /* positions that could not be written are tried again */
+#define LOG_INTERVAL_NS (60 * NS_PER_S)
+
+struct send_queue {
+	struct destination *destination;
+	struct sender *sender;
+	struct send_queue *next; /* of the sender's list */
+	uint32_t lane;
+	_Atomic unsigned n;
+	struct request *head, **end; /* under the sender's lock; the head is the sender's while on_wire */
+	struct http_call *call;      /* sender thread */
+	struct destination *done_with; /* sender thread */
+};
+
+struct sender {
+	struct runtime *runtime;
+	struct http_client *client;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct send_queue *queues;
+	_Atomic bool stop, quiesce;
+	bool quiesced, cut_off;
+	size_t queued; /* requests in all queues */
+
+	/* Of the thread. */
+	size_t on_wire;
+	uint64_t window_bytes;
+	uint64_t leaving_bytes; /* of the window, once positions are written */
+	struct send_queue *first; /* where the next turn starts to look: fairness */
+	int64_t store_logged_ns, store_retry_ns;
+	VEC(struct receipt *) unmarked;
+	VEC(struct send_queue *) starting;
+};
+
+void
+request_free(struct request *r)
+{
+	for (size_t i = 0; i < r->n_runs; i++)
+		receipt_unref(r->runs[i].receipt);
+	budget_give(r->budget_bytes);
+	mem_free(r->runs);
+	mem_free(r->body);
+	mem_free(r);
+}
+
+struct send_queue *
+send_queue_new(struct destination *d, uint32_t lane)
+{
+	struct send_queue *q = mem_new(struct send_queue);
+	struct sender *s = d->runtime->sender;
+
+	destination_ref(d);
+	q->destination = d;
+	q->sender = s;
+	q->lane = lane;
+	q->end = &q->head;
+	(void)pthread_mutex_lock(&s->lock);
+	q->next = s->queues;
+	s->queues = q;
+	(void)pthread_mutex_unlock(&s->lock);
+	return q;
+}
+
+void
+send_queue_free(struct send_queue *q)
+{
+	struct sender *s = q->sender;
+	struct send_queue **link;
+
+	assert(q->head == NULL);
+	(void)pthread_mutex_lock(&s->lock);
+	for (link = &s->queues; *link != q; link = &(*link)->next)
+		;
+	*link = q->next;
+	if (s->first == q)
+		s->first = NULL;
+	(void)pthread_mutex_unlock(&s->lock);
+	destination_unref(q->destination);
+	mem_free(q);
+}
+
+bool
+send_queue_full(const struct send_queue *q)
+{
+	return atomic_load_explicit(&q->n, memory_order_relaxed) >= SEND_QUEUE_MAX;
+}
+
+void
+sender_submit(struct send_queue *q, struct request *r)
+{
+	struct sender *s = q->sender;
+	bool first;
+
+	r->next = NULL;
+	(void)pthread_mutex_lock(&s->lock);
+	first = q->head == NULL;
+	*q->end = r;
+	q->end = &r->next;
+	s->queued++;
+	(void)atomic_fetch_add(&q->n, 1);
+	(void)pthread_mutex_unlock(&s->lock);
+	/* Behind another request of its queue it cannot go out before that one has ended, which wakes the sender anyway. */
+	if (first)
+		http_client_wake(s->client);
+}
+
+/* Takes the head off its queue. Lock held. */
+static struct request *
+pop(struct send_queue *q)
+{
+	struct request *r = q->head;
+
+	q->head = r->next;
+	if (q->head == NULL)
+		q->end = &q->head;
+	(void)atomic_fetch_sub(&q->n, 1);
+	q->sender->queued--;
+	return r;
+}
+
+static void
+finish_request(struct send_queue *q)
+{
+	struct sender *s = q->sender;
+	struct request *r;
+
+	(void)pthread_mutex_lock(&s->lock);
+	r = pop(q);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (r->in_window)
+		s->leaving_bytes += r->source_bytes;
+	request_free(r);
+}
+
+static void
+leave_window(struct sender *s, struct request *r)
+{
+	if (!r->in_window)
+		return;
+	r->in_window = false;
+	s->window_bytes -= r->source_bytes;
+}
+
+static void
+on_done(void *ptr, const struct http_result *result)
+{
+	struct send_queue *q = ptr;
+	struct sender *s = q->sender;
+	struct destination *d = q->destination;
+	struct request *r = q->head;
+	struct reply reply = reply_classify(result, r->entries, d->options.retry_429);
+	bool again = reply.kind == REPLY_RETRY || reply.kind == REPLY_MISCONFIGURED;
+
+	q->call = NULL;
+	s->on_wire--;
+	destination_observe(d, r, result);
+	if (again && d->options.attempts_max > 0 && r->attempts >= d->options.attempts_max) {
+		reply = (struct reply){.kind = REPLY_REFUSED, .reason = result->status == 429 ? "rate_limited" : "ingester_error"};
+		again = false;
+	}
+	if (again) {
+		destination_failed(d, r, result, reply.kind);
+		if (!reply.maybe_stored)
+			leave_window(s, r);
+		return;
+	}
+	if (reply.kind == REPLY_STORED)
+		destination_stored(d, r);
+	else
+		destination_refused(d, r, result, &reply);
+	finish_request(q);
+}
+
+/* The head of q may go out now. Lock held. */
+static bool
+may_start(const struct sender *s, const struct send_queue *q, int64_t now)
+{
+	uint64_t window = s->window_bytes;
+
+	if (q->head == NULL || q->call != NULL || q->destination->retry_at_ns > now)
+		return false;
+	return q->head->in_window || window == 0 || window + q->head->source_bytes <= SENT_WINDOW_BYTES;
+}
+
+static void
+note_unmarked(struct sender *s, const struct request *r)
+{
+	for (size_t i = 0; i < r->n_runs; i++) {
+		struct receipt *receipt = r->runs[i].receipt;
+
+		if (!receipt->marked) {
+			receipt->marked = true;
+			vec_push(&s->unmarked, receipt);
+		}
+	}
+}
+
+/* Fills s->starting, and s->unmarked with the spans that go out for the first time. Returns when to look again (monotonic). */
+static int64_t
+pick(struct sender *s)
+{
+	int64_t now = clock_mono_ns(), again = now + IDLE_WAIT_NS;
+	struct send_queue *q;
+
+	s->starting.len = 0;
+	s->unmarked.len = 0;
+	(void)pthread_mutex_lock(&s->lock);
+	q = s->first != NULL ? s->first : s->queues;
+	s->first = NULL;
+	for (struct send_queue *begin = q; q != NULL && !s->quiesce && !s->stop;) {
+		if (may_start(s, q, now)) {
+			if (!q->head->in_window) {
+				q->head->in_window = true;
+				s->window_bytes += q->head->source_bytes;
+			}
+			note_unmarked(s, q->head);
+			vec_push(&s->starting, q);
+		} else if (q->head != NULL && q->call == NULL) {
+			if (q->destination->retry_at_ns > now)
+				again = q->destination->retry_at_ns < again ? q->destination->retry_at_ns : again;
+			else if (s->first == NULL)
+				s->first = q; /* the window was full: it goes first next time */
+		}
+		q = q->next != NULL ? q->next : s->queues;
+		if (q == begin)
+			break;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return again;
+}
+
+static void
+write_store(struct sender *s)
+{
+	int64_t now = clock_mono_ns();
+	int r;
+
+	if (s->runtime->positions == NULL || (s->unmarked.len == 0 && !progress_pending() && s->store_retry_ns == 0))
+		return;
+	r = progress_write(s->runtime->positions, s->unmarked.items, s->unmarked.len);
+	s->unmarked.len = 0;
+	s->store_retry_ns = r < 0 ? now + STORE_RETRY_NS : 0;
+	if (r < 0 && log_rate(&s->store_logged_ns, LOG_INTERVAL_NS))
+		log_error(NULL, "positions cannot be saved; shipping goes on, a crash now would send lines again", "path",
+			s->runtime->storage_path, "err", strerror(-r), NULL);
+}
+
+static void
+start(struct send_queue *q)
+{
+	struct destination *d = q->destination;
+	const char *headers[] = {"Content-Type: application/x-protobuf", "Content-Encoding: snappy", d->tenant_header, NULL};
+
+	q->head->attempts++;
+	q->sender->on_wire++;
+	q->call = http_call_start(q->sender->client, d->target, headers, q->head->body, q->head->body_bytes, d->options.remote_timeout_ns,
+		on_done, q);
+}
+
+static void
+cut_off(struct sender *s)
+{
+	for (struct send_queue *q = s->queues; q != NULL; q = q->next) {
+		if (q->call == NULL)
+			continue;
+		http_call_cancel(q->call);
+		q->call = NULL;
+		s->on_wire--;
+	}
+}
+
+/* All requests are given up: their lines will be read again. */
+static void
+discard_all(struct sender *s)
+{
+	for (struct send_queue *q = s->queues; q != NULL; q = q->next) {
+		while (q->head != NULL) {
+			struct request *r;
+
+			(void)pthread_mutex_lock(&s->lock);
+			r = pop(q);
+			(void)pthread_mutex_unlock(&s->lock);
+			leave_window(s, r);
+			for (size_t i = 0; i < r->n_runs; i++)
+				atomic_store(&r->runs[i].receipt->discarded, true);
+			request_free(r);
+		}
+		q->destination->retry_at_ns = 0;
+		q->destination->failures = 0;
+	}
+}
+
+/* Answers to the control thread. */
+static void
+report(struct sender *s)
+{
+	bool cut;
+
+	(void)pthread_mutex_lock(&s->lock);
+	cut = s->cut_off;
+	s->cut_off = false;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (cut)
+		cut_off(s);
+	if (s->on_wire == 0 && s->quiesce && !s->quiesced) {
+		discard_all(s);
+		write_store(s);
+		(void)pthread_mutex_lock(&s->lock);
+		s->quiesced = true;
+		(void)pthread_mutex_unlock(&s->lock);
+	}
+	(void)pthread_mutex_lock(&s->lock);
+	(void)pthread_cond_broadcast(&s->changed);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static void
+turn(struct sender *s)
+{
+	int64_t again = pick(s), now, wait;
+
+	write_store(s);
+	s->window_bytes -= s->leaving_bytes;
+	if (s->leaving_bytes > 0) {
+		/* Room in the window, in queues and in the budget. */
+		s->leaving_bytes = 0;
+		if (s->runtime->lanes != NULL)
+			lanes_kick(s->runtime->lanes);
+		if (s->starting.len == 0)
+			again = pick(s);
+		write_store(s);
+	}
+	for (size_t i = 0; i < s->starting.len; i++)
+		start(s->starting.items[i]);
+	report(s);
+	now = clock_mono_ns();
+	if (s->store_retry_ns != 0 && s->store_retry_ns < again)
+		again = s->store_retry_ns;
+	wait = again > now ? again - now : 0;
+	(void)http_client_run(s->client, wait);
+}
+
+static void *
+sender_main(void *ptr)
+{
+	struct sender *s = ptr;
+
+	while (!s->stop)
+		turn(s);
+	cut_off(s);
+	discard_all(s);
+	write_store(s);
+	return NULL;
+}
+
+struct sender *
+sender_new(struct runtime *runtime)
+{
+	struct sender *s = mem_new(struct sender);
+	pthread_condattr_t attr;
+
+	s->runtime = runtime;
+	s->client = http_client_new();
+	(void)pthread_mutex_init(&s->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&s->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	if (pthread_create(&s->thread, NULL, sender_main, s) != 0)
+		abort();
+	return s;
+}
+
+static void
+set(struct sender *s, _Atomic bool *flag, bool value)
+{
+	atomic_store(flag, value);
+	http_client_wake(s->client);
+}
+
+void
+sender_wake(struct sender *s)
+{
+	http_client_wake(s->client);
+}
+
+void
+sender_free(struct sender *s)
+{
+	if (s == NULL)
+		return;
+	set(s, &s->stop, true);
+	(void)pthread_join(s->thread, NULL);
+	http_client_free(s->client);
+	vec_done(&s->unmarked);
+	vec_done(&s->starting);
+	(void)pthread_mutex_destroy(&s->lock);
+	(void)pthread_cond_destroy(&s->changed);
+	mem_free(s);
+}
+
+void
+sender_quiesce(struct sender *s)
+{
+	set(s, &s->quiesce, true);
+	(void)pthread_mutex_lock(&s->lock);
+	while (!s->quiesced)
+		(void)pthread_cond_wait(&s->changed, &s->lock);
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+void
+sender_resume(struct sender *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->quiesced = false;
+	(void)pthread_mutex_unlock(&s->lock);
+	set(s, &s->quiesce, false);
+}
+
+bool
+sender_drain(struct sender *s, int64_t timeout_ns)
+{
+	int64_t end = clock_mono_ns() + timeout_ns;
+	struct timespec at = {.tv_sec = (time_t)(end / NS_PER_S), .tv_nsec = (long)(end % NS_PER_S)};
+	bool drained;
+
+	(void)pthread_mutex_lock(&s->lock);
+	while (s->queued > 0 && clock_mono_ns() < end)
+		(void)pthread_cond_timedwait(&s->changed, &s->lock, &at);
+	drained = s->queued == 0;
+	s->cut_off = !drained;
+	(void)pthread_mutex_unlock(&s->lock);
+	http_client_wake(s->client);
+	return drained;
+}
