@@ -7,6 +7,7 @@
 #define CONFIG_FILES_MAX 1024              /* files of a configuration directory */
 #define CONFIG_NESTING_MAX 200             /* blocks, arrays, parentheses: keeps the recursive parser off the stack's end */
 #define CONFIG_EXPR_HEIGHT_MAX 2000        /* of an expression's tree: a + b + c … is as high as it is long; for the recursive evaluator */
+#define CONFIG_COMPONENTS_MAX 10000        /* blocks at the top of a configuration: bounds the graph's recursion along references */
 #define CONFIG_DIAGS_MAX 1000              /* diagnostics kept for one load */
 #define CONFIG_VALUE_BYTES_MAX (64u << 20) /* memory of one evaluation: "a" + "a" … in a loop of references */
 

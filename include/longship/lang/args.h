@@ -70,7 +70,13 @@ enum arg_kind {
 	ARG_LABEL,
 };
 
-enum { ARG_REQUIRED = 1, ARG_DEPRECATED = 2, ARG_NEEDS_LABEL = 4, ARG_NULL_IS_EMPTY = 8 /* null elements of a string map: "" */ };
+enum {
+	ARG_REQUIRED = 1,
+	ARG_DEPRECATED = 2,
+	ARG_NEEDS_LABEL = 4,
+	ARG_NULL_IS_EMPTY = 8,  /* null elements of a string map: "" */
+	ARG_UNSUPPORTED = 16,   /* exists in Alloy, refused by the graph before decoding; doc says why */
+};
 
 struct str_list {
 	struct str *items;
