@@ -5,7 +5,7 @@ BUILD ?= build
 CC ?= gcc
 O ?= -O2
 
-PACKAGES := libsystemd libcurl libpcre2-8 libmicrohttpd gnutls yaml-0.1 nettle jansson
+PACKAGES := libsystemd libcurl libpcre2-8 libmicrohttpd gnutls yaml-0.1 nettle jansson zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lsnappy -lm -lpthread
 
