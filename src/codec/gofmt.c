@@ -317,7 +317,10 @@ print_arg(struct printer *p, const struct gofmt_arg *a, uint32_t verb, int depth
 	if (verb == 'T' && depth == 0) {
 		struct str name = str_from(type_name(a));
 
-		gofmt_pad(p->out, &p->flags, p->flags.has_precision ? cut_runes(name, p->flags.precision) : name);
+		/* nil has no type to cut: its name is a text of fmt's own. */
+		if (p->flags.has_precision && a->kind != GOFMT_NIL)
+			name = cut_runes(name, p->flags.precision);
+		gofmt_pad(p->out, &p->flags, name);
 		return;
 	}
 	/* Addresses and wrapped errors do not exist here: both verbs are a mismatch for every kind. */

@@ -33,3 +33,11 @@
 /* Regular expressions. */
 #define REGEX_MATCH_LIMIT 1000000 /* PCRE2 steps: far above honest patterns on 256 KiB, milliseconds at worst */
 #define REGEX_REPEAT_MAX 1000     /* Go's limit on x{n} */
+
+/* Documents that configurations hold: JSON, YAML, JSONPath. */
+#define JSON_DEPTH_MAX 1000            /* nested arrays and objects: bounds the recursion over a document */
+#define YAML_DEPTH_MAX 200             /* nested collections, aliases included */
+#define YAML_NODES_MAX 1000000         /* nodes after aliases are followed: "billion laughs" */
+#define JSONPATH_BYTES_MAX (64u << 10) /* text of one path */
+#define JSONPATH_NESTING_MAX 50        /* parentheses, filters and functions in each other */
+#define JSONPATH_STEPS_MAX 10000000    /* nodes that one path may visit: filters within descents multiply */
