@@ -40,6 +40,10 @@ batch_clone(const struct batch *b)
 	memcpy(clone->labels, b->labels, b->n * sizeof(*b->labels));
 	memcpy(clone->metadata, b->metadata, b->n * sizeof(*b->metadata));
 	memcpy(clone->origin, b->origin, b->n * sizeof(*b->origin));
+	if (b->mark != NULL) {
+		clone->mark = arena_alloc(b->arena, b->n * sizeof(*b->mark));
+		memcpy(clone->mark, b->mark, b->n * sizeof(*b->mark));
+	}
 	return clone;
 }
 
@@ -157,6 +161,8 @@ move_entry(struct batch *b, size_t to, size_t from)
 	b->labels[to] = b->labels[from];
 	b->metadata[to] = b->metadata[from];
 	b->origin[to] = b->origin[from];
+	if (b->mark != NULL)
+		b->mark[to] = b->mark[from];
 	if (b->seed != NULL)
 		b->seed[to] = b->seed[from];
 	if (b->extra != NULL)
@@ -184,7 +190,8 @@ batch_compact(struct batch *b)
 		b->drop[i] = NULL;
 		if (reason->counter != NULL)
 			atomic_fetch_add_explicit(reason->counter, 1, memory_order_relaxed);
-		receipt_drop(b->receipt, b->origin[i], reason->name);
+		if (b->receipt != NULL)
+			receipt_drop(b->receipt, b->origin[i], reason->name);
 	}
 	assert(kept + b->n_dropped == b->n);
 	b->n = kept;

@@ -73,7 +73,7 @@ struct extra { /* an extracted value whose name has no column */
 struct batch {
 	struct arena *arena;       /* strings that stages make; cleared when the span is done */
 	struct labels_table *table; /* of the lane */
-	struct receipt *receipt;   /* whose lines these are (flow/receipt.h); never NULL */
+	struct receipt *receipt;   /* whose lines these are (flow/receipt.h); NULL: nobody counts (inspect) */
 	struct memory *memory;     /* what the source stream remembers between spans (flow/memory.h) */
 
 	size_t n, cap;             /* entries; all columns below have room for cap ≤ BATCH_ENTRIES_MAX */
@@ -82,6 +82,7 @@ struct batch {
 	const struct labels **labels;
 	const struct metadata **metadata; /* NULL: none */
 	struct origin *origin;
+	int64_t *mark;             /* the line's own time: "now" for its stages; NULL: ts, as long as no stage has changed it */
 
 	/* Only inside a pipeline. */
 	const struct labels **seed; /* labels as they were on entry */

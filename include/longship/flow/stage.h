@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A stage of loki.process: one file in src/stage/, which exports one const struct stage_type and nothing
- * else. A stage works on a whole batch in place, allocates only from the batch's arena, reads no clock and
- * no random source, and never sleeps. The runner (flow/pipeline.h) counts entries, drops and time.
+ * A stage of loki.process: one file in src/stage/, which exports one const struct arg_variant (name,
+ * arguments, sentence), whose `type` is its struct stage_type. A stage works on a whole batch in place,
+ * allocates only from the batch's arena, reads no clock and no random source, and never sleeps. The runner
+ * (flow/pipeline.h) counts entries, drops and time.
  */
 #include "longship/flow/batch.h"
 #include "longship/flow/columns.h"
 #include "longship/flow/metric.h"
 #include "longship/lang/args.h"
+
+struct regex;
+
+#define STAGE_NO_COLUMN SIZE_MAX /* as a source: the line */
 
 struct stage_builder {
 	struct arena *arena; /* of the pipeline: the stage's state lives here */
@@ -18,21 +23,32 @@ struct stage_builder {
 	struct src_pos pos; /* of the stage's block */
 	struct diags *diags;
 	size_t ordinal; /* number of the stage in its pipeline, inner ones counted on */
+	size_t *next_ordinal; /* the runner's */
 };
 
 struct stage_type {
-	const char *name; /* "json" */
-	const struct arg_spec *args;
-	size_t args_size;
 	/* Makes the stage's state; NULL with a diagnostic on failure. Called for checking, too: no side effects beyond arena,
 	 * columns and metrics. */
 	void *(*build)(struct stage_builder *, const void *args);
 	void (*apply)(void *state, struct batch *);
-	const char *doc; /* one sentence */
 };
 
+/* Reports an error at the stage's block; returns NULL, so that build can `return stage_fail(b, "…")`. */
+void *stage_fail(struct stage_builder *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The reason under which this stage drops, with loki_process_dropped_lines_total{reason}. */
 const struct drop_reason *stage_drop_reason(struct stage_builder *, struct str name);
+/* An expression in the pipeline's arena. NULL with a diagnostic: the prefix (may be NULL) and Go's words. */
+struct regex *stage_regex_compile(struct stage_builder *, struct str pattern, const char *prefix);
+/* Prometheus' UTF-8 rule: not empty, well-formed. */
+bool stage_label_name_valid(struct str);
+
+/*
+ * The optional argument `source`: the column of the value, or STAGE_NO_COLUMN for the line when it is not given (s == NULL).
+ * Given but empty is an error ("empty source"): false.
+ */
+bool stage_source(struct stage_builder *, struct str source, size_t *ret_column);
+/* What a stage reads: the line, or an extracted value as text; s is never NULL. False: there is none, or it has no text. */
+bool stage_text(const struct batch *, size_t column, size_t i, struct str *ret);
 
 /* All stages (src/stage/catalog.c), NULL-terminated, as variants of "stage". */
 extern const struct arg_variant *const stage_variants[];

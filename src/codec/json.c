@@ -1,0 +1,777 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/codec/json.h"
+
+#include "longship/base/check.h"
+#include "longship/codec/json_text.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/*
+ * The paths form a trie. Reading follows the text and the trie together; where the trie ends, a value is
+ * only skipped, by a loop with one bit a level of nesting. So the recursion is as deep as the longest
+ * path, whatever the text. Strings are searched for their end 16 bytes at a time.
+ */
+
+struct node;
+
+struct child {
+	struct str name; /* of a member; s == NULL for an index */
+	int64_t index;   /* negative: from the end */
+	struct node *node;
+};
+
+struct slot_list {
+	size_t slot;
+	struct slot_list *next;
+};
+
+struct node {
+	struct child *names, *indexes;
+	size_t n_names, n_indexes;
+	uint64_t lengths; /* bit (length & 63) of each name: most members are none of ours */
+	size_t from_end;  /* how many elements from the end are asked for */
+	struct slot_list *slots;
+};
+
+struct json_paths {
+	struct arena *arena;
+	struct node root;
+	size_t n;
+};
+
+struct reader {
+	const char *p, *end;
+	size_t depth;
+	struct arena *arena;
+	struct json_value *values;
+};
+
+/* ---- paths ---- */
+
+struct json_paths *
+json_paths_new(struct arena *arena)
+{
+	struct json_paths *paths = arena_make(arena, struct json_paths);
+
+	paths->arena = arena;
+	return paths;
+}
+
+size_t
+json_paths_count(const struct json_paths *paths)
+{
+	return paths->n;
+}
+
+static struct child *
+child_add(struct arena *arena, struct child **list, size_t *n, struct child child)
+{
+	struct child *grown = arena_array(arena, struct child, *n + 1);
+
+	if (*n > 0)
+		memcpy(grown, *list, *n * sizeof(*grown));
+	child.node = arena_make(arena, struct node);
+	grown[*n] = child;
+	*list = grown;
+	return &grown[(*n)++];
+}
+
+static struct node *
+node_name(struct arena *arena, struct node *node, struct str name)
+{
+	for (size_t i = 0; i < node->n_names; i++) {
+		if (str_eq(node->names[i].name, name))
+			return node->names[i].node;
+	}
+	node->lengths |= UINT64_C(1) << (name.len & 63);
+	return child_add(arena, &node->names, &node->n_names, (struct child){.name = arena_str(arena, name)})->node;
+}
+
+static struct node *
+node_index(struct arena *arena, struct node *node, int64_t index)
+{
+	for (size_t i = 0; i < node->n_indexes; i++) {
+		if (node->indexes[i].index == index)
+			return node->indexes[i].node;
+	}
+	if (index < 0 && (size_t)-index > node->from_end)
+		node->from_end = (size_t)-index;
+	return child_add(arena, &node->indexes, &node->n_indexes, (struct child){.index = index})->node;
+}
+
+struct path {
+	struct json_paths *paths;
+	struct str text;
+	size_t at;
+	size_t steps;
+};
+
+static void
+path_space(struct path *p)
+{
+	while (p->at < p->text.len && memchr(" \t\r\n", p->text.s[p->at], 4) != NULL)
+		p->at++;
+}
+
+static bool
+path_take(struct path *p, char c)
+{
+	if (p->at >= p->text.len || p->text.s[p->at] != c)
+		return false;
+	p->at++;
+	return true;
+}
+
+static bool
+is_name_char(char c, bool first)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!first && c >= '0' && c <= '9');
+}
+
+static bool skip_string(struct reader *r, bool *ret_escaped);
+
+/* name = identifier or a JSON string */
+static bool
+path_name(struct path *p, struct node **node)
+{
+	struct str name = {p->text.s + p->at, 0};
+
+	if (path_take(p, '"')) {
+		struct reader r = {.p = p->text.s + p->at, .end = p->text.s + p->text.len};
+		bool escaped;
+
+		if (!skip_string(&r, &escaped))
+			return false;
+		name = (struct str){p->text.s + p->at, (size_t)(r.p - p->text.s) - p->at - 1};
+		p->at = (size_t)(r.p - p->text.s);
+		if (escaped)
+			name = json_text_unescape(p->paths->arena, name);
+	} else {
+		while (p->at < p->text.len && is_name_char(p->text.s[p->at], name.len == 0)) {
+			name.len++;
+			p->at++;
+		}
+		if (name.len == 0)
+			return false;
+	}
+	*node = node_name(p->paths->arena, *node, name);
+	return true;
+}
+
+/* index = '[' ['-'] digits ']', the bracket taken */
+static bool
+path_index(struct path *p, struct node **node)
+{
+	size_t start;
+	int64_t index;
+
+	path_space(p);
+	start = p->at;
+	while (p->at < p->text.len && memchr("-0123456789", p->text.s[p->at], 11) != NULL)
+		p->at++;
+	if (!str_to_i64((struct str){p->text.s + start, p->at - start}, &index) || index < -JSON_FROM_END_MAX)
+		return false;
+	path_space(p);
+	if (!path_take(p, ']'))
+		return false;
+	*node = node_index(p->paths->arena, *node, index);
+	return true;
+}
+
+/* path = (name | index) { '.' name | index } */
+static bool
+path_parse(struct path *p, struct node **node)
+{
+	for (;;) {
+		path_space(p);
+		if (p->at == p->text.len)
+			return p->steps > 0;
+		if (++p->steps > JSON_PATH_STEPS_MAX)
+			return false;
+		if (path_take(p, '[')) {
+			if (!path_index(p, node))
+				return false;
+			continue;
+		}
+		if (p->steps > 1 && !path_take(p, '.'))
+			return false;
+		path_space(p);
+		if (!path_name(p, node))
+			return false;
+	}
+}
+
+/* Adding nodes for a path that turns out to be bad does no harm: they have no slot. */
+bool
+json_paths_add(struct json_paths *paths, struct str expression, struct str *ret_error)
+{
+	struct path p = {.paths = paths, .text = expression};
+	struct node *node = &paths->root;
+	struct slot_list *slot;
+
+	if (paths->n == JSON_PATHS_MAX) {
+		*ret_error = arena_printf(paths->arena, "more than %d expressions", JSON_PATHS_MAX);
+		return false;
+	}
+	if (!path_parse(&p, &node)) {
+		*ret_error = p.at < expression.len
+			? arena_printf(paths->arena,
+				  "'%c' at offset %zu is not supported yet by longship: only field paths such as "
+				  "a.b[0].\"x-y\" are",
+				  expression.s[p.at], p.at)
+			: arena_printf(paths->arena,
+				  "incomplete expression, which is not supported: only field paths such as a.b[0].\"x-y\" are");
+		return false;
+	}
+	slot = arena_make(paths->arena, struct slot_list);
+	*slot = (struct slot_list){paths->n++, node->slots};
+	node->slots = slot;
+	return true;
+}
+
+/* ---- scanning ---- */
+
+/* The first quote, backslash or control character at or after p. */
+static inline const char *
+string_special(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
+
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
+			_mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+		int mask = _mm_movemask_epi8(hit);
+
+		if (mask != 0)
+			return p + __builtin_ctz((unsigned)mask);
+	}
+#endif
+	while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+		p++;
+	return p;
+}
+
+static bool
+is_hex4(const char *p, const char *end)
+{
+	if (end - p < 4)
+		return false;
+	for (size_t i = 0; i < 4; i++) {
+		unsigned char c = (unsigned char)p[i] | 0x20;
+
+		if ((unsigned char)(p[i] - '0') > 9 && (c < 'a' || c > 'f'))
+			return false;
+	}
+	return true;
+}
+
+/* The rest of a string that has an escape at p; as in jsoniter control characters are no error here. */
+static bool
+skip_escaped(struct reader *r)
+{
+	const char *p = r->p;
+
+	for (;;) {
+		while (p < r->end && *p != '"' && *p != '\\')
+			p++;
+		if (p == r->end)
+			return false;
+		if (*p == '"')
+			break;
+		p++;
+		if (p == r->end || memchr("\"\\/bfnrtu", *p, 9) == NULL)
+			return false;
+		if (*p++ == 'u') {
+			if (!is_hex4(p, r->end))
+				return false;
+			p += 4;
+		}
+	}
+	r->p = p + 1;
+	return true;
+}
+
+/* From behind the opening quote to behind the closing one. */
+static inline bool
+skip_string(struct reader *r, bool *ret_escaped)
+{
+	const char *p = string_special(r->p, r->end);
+
+	*ret_escaped = false;
+	if (p == r->end)
+		return false;
+	if (*p == '"') {
+		r->p = p + 1;
+		return true;
+	}
+	if (*p != '\\')
+		return false;
+	*ret_escaped = true;
+	r->p = p;
+	return skip_escaped(r);
+}
+
+static inline void
+skip_space(struct reader *r)
+{
+	while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
+		r->p++;
+}
+
+/* A character of a number beyond digits: not a plain whole number. */
+static inline bool
+is_number_char(char c)
+{
+	return (c >= '0' && c <= '9') || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-';
+}
+
+/* Whole numbers and short fractions (15 digits) are rounded once in float64 arithmetic; the rest takes the long way. */
+static bool
+read_number(struct reader *r, double *ret)
+{
+	static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	const char *start = r->p, *p = start, *digits, *point = NULL;
+	uint64_t n = 0;
+	size_t places = 0;
+	bool negative = *p == '-';
+
+	p += negative;
+	digits = p;
+	for (; p < r->end; p++) {
+		if (*p >= '0' && *p <= '9')
+			n = n * 10 + (uint64_t)(*p - '0');
+		else if (*p == '.' && point == NULL && p > digits)
+			point = p;
+		else
+			break;
+	}
+	places = point != NULL ? (size_t)(p - point) - 1 : 0;
+	if ((p < r->end && is_number_char(*p)) || p - digits > (point != NULL ? 16 : 19) || p == digits ||
+		(point != NULL && places == 0) || (*digits == '0' && p - digits > 1 && point != digits + 1)) {
+		while (p < r->end && is_number_char(*p))
+			p++;
+		r->p = p;
+		return json_text_parse_number((struct str){start, (size_t)(p - start)}, ret);
+	}
+	r->p = p;
+	*ret = (double)n / powers[places];
+	if (negative)
+		*ret = -*ret;
+	return true;
+}
+
+static inline bool
+skip_word(struct reader *r, const char *word, size_t len)
+{
+	if ((size_t)(r->end - r->p) < len || memcmp(r->p, word, len) != 0)
+		return false;
+	r->p += len;
+	return true;
+}
+
+/* A value that is no object or array. */
+static inline bool
+skip_scalar(struct reader *r)
+{
+	bool escaped;
+	double number;
+
+	if (r->p == r->end)
+		return false;
+	switch (*r->p) {
+	case '"':
+		r->p++;
+		return skip_string(r, &escaped);
+	case 't':
+		return skip_word(r, "true", 4);
+	case 'f':
+		return skip_word(r, "false", 5);
+	case 'n':
+		return skip_word(r, "null", 4);
+	case '-':
+	case '0' ... '9':
+		return read_number(r, &number);
+	default:
+		return false;
+	}
+}
+
+/* "key" : with the space around it. */
+static inline bool
+read_key(struct reader *r, struct str *ret, bool *ret_escaped)
+{
+	const char *start;
+
+	skip_space(r);
+	if (r->p == r->end || *r->p != '"')
+		return false;
+	start = ++r->p;
+	if (!skip_string(r, ret_escaped))
+		return false;
+	*ret = (struct str){start, (size_t)(r->p - start) - 1};
+	skip_space(r);
+	if (r->p == r->end || *r->p != ':')
+		return false;
+	r->p++;
+	skip_space(r);
+	return true;
+}
+
+/* After a value inside a container: true at a comma (taken), false at the end (taken) or at an error (*ret_bad). */
+static inline bool
+read_comma(struct reader *r, char close, bool *ret_bad)
+{
+	skip_space(r);
+	if (r->p < r->end && *r->p == ',') {
+		r->p++;
+		return true;
+	}
+	*ret_bad = r->p == r->end || *r->p != close;
+	r->p += !*ret_bad;
+	return false;
+}
+
+/* The beginning of a container: true when it is empty (its end is taken). */
+static inline bool
+read_empty(struct reader *r, char close)
+{
+	skip_space(r);
+	if (r->p == r->end || *r->p != close)
+		return false;
+	r->p++;
+	return true;
+}
+
+/* An object or array at p, whatever is in it. */
+static bool
+skip_container(struct reader *r)
+{
+	uint64_t objects[JSON_DEPTH_MAX / 64 + 1]; /* one bit a level: is it an object? */
+	size_t depth = 0, base = r->depth;
+	struct str key;
+	bool escaped, bad;
+
+	for (;;) { /* at a value */
+		skip_space(r);
+		if (r->p < r->end && (*r->p == '{' || *r->p == '[')) {
+			bool object = *r->p++ == '{';
+
+			if (base + depth >= JSON_DEPTH_MAX)
+				return false;
+			if (depth % 64 == 0)
+				objects[depth / 64] = 0;
+			objects[depth / 64] &= ~(UINT64_C(1) << depth % 64);
+			objects[depth / 64] |= (uint64_t)object << depth % 64;
+			if (!read_empty(r, object ? '}' : ']')) {
+				depth++;
+				if (object && !read_key(r, &key, &escaped))
+					return false;
+				continue;
+			}
+		} else if (!skip_scalar(r)) {
+			return false;
+		}
+		for (;;) { /* behind a value */
+			bool object;
+
+			if (depth == 0)
+				return true;
+			object = objects[(depth - 1) / 64] >> (depth - 1) % 64 & 1;
+			if (read_comma(r, object ? '}' : ']', &bad)) {
+				if (object && !read_key(r, &key, &escaped))
+					return false;
+				break;
+			}
+			if (bad)
+				return false;
+			depth--;
+		}
+	}
+}
+
+/* ---- reading with the trie ---- */
+
+static void
+set_slots(const struct reader *r, const struct node *node, struct json_value value)
+{
+	for (const struct slot_list *s = node->slots; s != NULL; s = s->next)
+		r->values[s->slot] = value;
+}
+
+/* A repeated key replaces all that its earlier value gave. */
+static void
+clear_below(const struct reader *r, const struct node *node)
+{
+	for (size_t i = 0; i < node->n_names; i++) {
+		set_slots(r, node->names[i].node, (struct json_value){0});
+		clear_below(r, node->names[i].node);
+	}
+	for (size_t i = 0; i < node->n_indexes; i++) {
+		set_slots(r, node->indexes[i].node, (struct json_value){0});
+		clear_below(r, node->indexes[i].node);
+	}
+}
+
+static bool read_value(struct reader *r, const struct node *node);
+
+static inline const struct node *
+find_name(const struct reader *r, const struct node *node, struct str key, bool escaped)
+{
+	if (escaped)
+		key = json_text_unescape(r->arena, key);
+	if ((node->lengths >> (key.len & 63) & 1) == 0)
+		return NULL;
+	for (size_t i = 0; i < node->n_names; i++) {
+		if (str_eq(node->names[i].name, key))
+			return node->names[i].node;
+	}
+	return NULL;
+}
+
+static inline bool
+skip_value(struct reader *r)
+{
+	if (r->p < r->end && (*r->p == '{' || *r->p == '['))
+		return skip_container(r);
+	return skip_scalar(r);
+}
+
+static bool
+read_object(struct reader *r, const struct node *node)
+{
+	struct str key;
+	bool escaped, bad;
+
+	if (read_empty(r, '}'))
+		return true;
+	do {
+		const struct node *child;
+
+		if (!read_key(r, &key, &escaped))
+			return false;
+		child = find_name(r, node, key, escaped);
+		if (!(child != NULL ? read_value(r, child) : skip_value(r)))
+			return false;
+	} while (read_comma(r, '}', &bad));
+	return !bad;
+}
+
+/* The last elements are read a second time, when it is known which they are. */
+static bool
+read_from_end(const struct reader *r, const struct node *node, const char *const *starts, size_t n)
+{
+	for (size_t i = 0; i < node->n_indexes; i++) {
+		size_t back = node->indexes[i].index < 0 ? (size_t)-node->indexes[i].index : 0;
+		struct reader again = *r;
+
+		if (back == 0 || back > n)
+			continue;
+		again.p = starts[(n - back) % JSON_FROM_END_MAX];
+		if (!read_value(&again, node->indexes[i].node))
+			return false;
+	}
+	return true;
+}
+
+static bool
+read_array(struct reader *r, const struct node *node)
+{
+	const char *starts[JSON_FROM_END_MAX];
+	size_t n = 0;
+	bool bad;
+
+	if (read_empty(r, ']'))
+		return true;
+	do {
+		const struct node *child = NULL;
+
+		skip_space(r);
+		for (size_t i = 0; i < node->n_indexes; i++) {
+			if (node->indexes[i].index == (int64_t)n)
+				child = node->indexes[i].node;
+		}
+		starts[n++ % JSON_FROM_END_MAX] = r->p;
+		if (!(child != NULL ? read_value(r, child) : skip_value(r)))
+			return false;
+	} while (read_comma(r, ']', &bad));
+	if (bad)
+		return false;
+	return node->from_end == 0 || read_from_end(r, node, starts, n);
+}
+
+static bool
+read_container(struct reader *r, const struct node *node)
+{
+	bool object = *r->p == '{', ok;
+
+	if (node->n_names + node->n_indexes > 0)
+		clear_below(r, node);
+	if (object ? node->n_names == 0 : node->n_indexes == 0)
+		return skip_container(r);
+	if (r->depth >= JSON_DEPTH_MAX)
+		return false;
+	r->depth++;
+	r->p++;
+	ok = object ? read_object(r, node) : read_array(r, node);
+	r->depth--;
+	return ok;
+}
+
+static bool
+read_scalar(struct reader *r, struct json_value *ret)
+{
+	const char *start = r->p + 1;
+	bool escaped;
+
+	*ret = (struct json_value){0};
+	if (r->p == r->end)
+		return false;
+	switch (*r->p) {
+	case '"':
+		r->p++;
+		if (!skip_string(r, &escaped))
+			return false;
+		ret->kind = JSON_STRING;
+		ret->text = (struct str){start, (size_t)(r->p - start) - 1};
+		if (escaped)
+			ret->text = json_text_unescape(r->arena, ret->text);
+		return true;
+	case 't':
+	case 'f':
+		ret->kind = JSON_BOOL;
+		ret->boolean = *r->p == 't';
+		break;
+	case '-':
+	case '0' ... '9':
+		ret->kind = JSON_NUMBER;
+		return read_number(r, &ret->number);
+	}
+	return skip_scalar(r);
+}
+
+static struct json_value
+container_text(struct arena *arena, const char *start, const char *end)
+{
+	struct str raw = {start, (size_t)(end - start)};
+
+	return (struct json_value){.kind = JSON_STRING, .text = json_text_compact(arena, raw)};
+}
+
+static bool
+read_value(struct reader *r, const struct node *node)
+{
+	const char *start = r->p;
+	struct json_value value;
+
+	if (r->p < r->end && (*r->p == '{' || *r->p == '[')) {
+		if (!read_container(r, node))
+			return false;
+		if (node->slots != NULL)
+			set_slots(r, node, container_text(r->arena, start, r->p));
+		return true;
+	}
+	if (!read_scalar(r, &value))
+		return false;
+	if (node->n_names + node->n_indexes > 0)
+		clear_below(r, node);
+	set_slots(r, node, value);
+	return true;
+}
+
+/* ---- the whole text ---- */
+
+static void
+fields_push(struct json_fields *f, struct arena *arena, struct json_field field)
+{
+	if (f->n == f->cap) {
+		size_t cap = f->cap > 0 ? 2 * f->cap : 16;
+		struct json_field *grown = arena_alloc(arena, cap * sizeof(*grown));
+
+		if (f->n > 0)
+			memcpy(grown, f->items, f->n * sizeof(*grown));
+		f->items = grown;
+		f->cap = cap;
+	}
+	f->items[f->n++] = field;
+}
+
+/* As read_value for the trie, and the value once more for the selected field. */
+static bool
+read_field(struct reader *r, struct json_fields *fields, struct str name, const struct node *child)
+{
+	struct json_field field = {.name = name};
+	const char *start = r->p;
+
+	if (r->p < r->end && (*r->p == '{' || *r->p == '[')) {
+		if (!skip_container(r))
+			return false;
+		field.value = container_text(r->arena, start, r->p);
+	} else if (!read_scalar(r, &field.value)) {
+		return false;
+	}
+	fields_push(fields, r->arena, field);
+	if (child == NULL)
+		return true;
+	r->p = start;
+	return read_value(r, child);
+}
+
+static bool
+read_fields(struct reader *r, const struct node *node, struct json_fields *fields)
+{
+	struct str key;
+	bool escaped, bad;
+
+	if (read_empty(r, '}'))
+		return true;
+	do {
+		const struct node *child;
+
+		if (!read_key(r, &key, &escaped))
+			return false;
+		if (escaped)
+			key = json_text_unescape(r->arena, key);
+		child = find_name(r, node, key, false);
+		if (fields->select(fields->ptr, key)) {
+			if (!read_field(r, fields, key, child))
+				return false;
+		} else if (!(child != NULL ? read_value(r, child) : skip_value(r))) {
+			return false;
+		}
+	} while (read_comma(r, '}', &bad));
+	return !bad;
+}
+
+/* Behind the value only space; jsoniter takes a NUL for the end of the text. */
+static bool
+at_end(struct reader *r)
+{
+	skip_space(r);
+	return r->p == r->end || *r->p == '\0';
+}
+
+bool
+json_extract(const struct json_paths *paths, struct str text, struct arena *arena, struct json_value *values, struct json_fields *fields)
+{
+	struct reader r = {.p = text.s, .end = text.s + text.len, .arena = arena, .values = values};
+
+	for (size_t i = 0; i < paths->n; i++)
+		values[i] = (struct json_value){0};
+	if (fields != NULL)
+		fields->n = 0;
+	skip_space(&r);
+	if (r.p == r.end)
+		return false;
+	if (*r.p == 'n')
+		return skip_word(&r, "null", 4) && at_end(&r);
+	if (*r.p != '{')
+		return false;
+	r.p++;
+	if (!(fields != NULL ? read_fields(&r, &paths->root, fields) : read_object(&r, &paths->root)))
+		return false;
+	return at_end(&r);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/flow/pipeline.h"
+
+#include <stdatomic.h>
+
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+
+/*
+ * The pipeline owns one arena with the states of its stages. While it is built its columns may grow;
+ * afterwards nothing in it changes but the counters.
+ */
+
+struct step {
+	const struct arg_variant *variant;
+	const struct stage_type *type;
+	void *state;
+	_Atomic uint64_t in, out, ns;
+};
+
+struct pipeline {
+	struct arena *arena; /* NULL: an inner pipeline, which lives in the outer one's */
+	struct columns columns;
+	size_t n;
+	struct step *steps;
+	_Atomic bool timing;
+};
+
+static bool
+build(struct pipeline *p, const struct stage_builder *from, const struct variant_list *stages)
+{
+	bool ok = true;
+
+	p->n = stages->n;
+	p->steps = arena_array(from->arena, struct step, stages->n + 1);
+	for (size_t i = 0; i < stages->n; i++) {
+		const struct variant *v = &stages->items[i];
+		struct stage_builder builder = *from;
+
+		builder.pos = v->pos;
+		builder.ordinal = (*from->next_ordinal)++;
+		p->steps[i].variant = v->variant;
+		p->steps[i].type = v->variant->type;
+		p->steps[i].state = p->steps[i].type->build(&builder, v->args);
+		ok = ok && p->steps[i].state != NULL;
+	}
+	return ok;
+}
+
+struct pipeline *
+pipeline_new(const char *component_id, const struct variant_list *stages, struct metrics *metrics, struct diags *diags)
+{
+	struct arena *arena = arena_new(0);
+	struct pipeline *p = arena_make(arena, struct pipeline);
+	size_t next_ordinal = 0;
+	struct stage_builder builder = {
+		.arena = arena,
+		.columns = &p->columns,
+		.metrics = metrics,
+		.component_id = component_id,
+		.diags = diags,
+		.next_ordinal = &next_ordinal,
+	};
+
+	p->arena = arena;
+	columns_init(&p->columns, arena);
+	if (build(p, &builder, stages))
+		return p;
+	pipeline_free(p);
+	return NULL;
+}
+
+struct pipeline *
+pipeline_new_inner(struct stage_builder *outer, const struct variant_list *stages)
+{
+	struct pipeline *p = arena_make(outer->arena, struct pipeline);
+
+	return build(p, outer, stages) ? p : NULL;
+}
+
+void
+pipeline_free(struct pipeline *p)
+{
+	if (p != NULL)
+		arena_free(p->arena);
+}
+
+size_t
+pipeline_stages(const struct pipeline *p)
+{
+	return p->n;
+}
+
+struct pipeline_counts
+pipeline_counts_of(const struct pipeline *p, size_t stage)
+{
+	struct step *s = &p->steps[stage];
+
+	assert(stage < p->n);
+	return (struct pipeline_counts){
+		.stage = s->variant->name,
+		.in = atomic_load_explicit(&s->in, memory_order_relaxed),
+		.out = atomic_load_explicit(&s->out, memory_order_relaxed),
+		.ns = atomic_load_explicit(&s->ns, memory_order_relaxed),
+	};
+}
+
+void
+pipeline_timing(struct pipeline *p, bool on)
+{
+	atomic_store_explicit(&p->timing, on, memory_order_relaxed);
+}
+
+static void
+enter(const struct pipeline *p, struct batch *b)
+{
+	assert(b->columns == NULL);
+	b->columns = &p->columns;
+	b->seed = arena_alloc(b->arena, (b->cap + 1) * sizeof(*b->seed));
+	if (b->n > 0)
+		memcpy(b->seed, b->labels, b->n * sizeof(*b->seed));
+	b->cells = arena_alloc(b->arena, (p->columns.n + 1) * sizeof(*b->cells));
+	for (size_t c = 0; c < p->columns.n; c++)
+		b->cells[c] = arena_array(b->arena, struct cell, b->cap);
+	if (b->mark == NULL) {
+		b->mark = arena_alloc(b->arena, (b->cap + 1) * sizeof(*b->mark));
+		if (b->n > 0)
+			memcpy(b->mark, b->ts, b->n * sizeof(*b->mark));
+	}
+}
+
+static void
+leave(struct batch *b)
+{
+	b->columns = NULL;
+	b->cells = NULL;
+	b->seed = NULL;
+	b->extra = NULL;
+}
+
+static void
+run_step(struct step *s, struct batch *b, bool timing)
+{
+	int64_t start = timing ? clock_mono_ns() : 0;
+
+	atomic_fetch_add_explicit(&s->in, b->n, memory_order_relaxed);
+	s->type->apply(s->state, b);
+	batch_compact(b);
+	atomic_fetch_add_explicit(&s->out, b->n, memory_order_relaxed);
+	if (timing)
+		atomic_fetch_add_explicit(&s->ns, (uint64_t)(clock_mono_ns() - start), memory_order_relaxed);
+}
+
+void
+pipeline_run_inner(const struct pipeline *p, struct batch *b)
+{
+	bool timing = atomic_load_explicit(&p->timing, memory_order_relaxed);
+
+	for (size_t i = 0; i < p->n; i++)
+		run_step(&p->steps[i], b, timing);
+}
+
+void
+pipeline_run(const struct pipeline *p, struct batch *b)
+{
+	enter(p, b);
+	pipeline_run_inner(p, b);
+	leave(b);
+}
+
+void
+pipeline_run_traced(const struct pipeline *p, struct batch *b, void (*after)(void *, const char *stage, const struct batch *), void *ptr)
+{
+	enter(p, b);
+	for (size_t i = 0; i < p->n; i++) {
+		run_step(&p->steps[i], b, true);
+		after(ptr, p->steps[i].variant->name, b);
+	}
+	leave(b);
+}
+
+void
+pipeline_reseed(struct batch *b)
+{
+	assert(b->columns != NULL);
+	for (size_t c = 0; c < b->columns->n; c++) {
+		for (size_t i = 0; i < b->n; i++) {
+			struct str value = labels_get(b->labels[i], b->columns->names[c]);
+
+			if (value.s != NULL)
+				batch_set_cell(b, c, i, cell_string(value));
+		}
+	}
+}
