@@ -450,7 +450,7 @@ read_empty(struct reader *r, char close)
 static bool
 skip_container(struct reader *r)
 {
-	uint64_t objects[JSON_DEPTH_MAX / 64 + 1]; /* one bit a level: is it an object? */
+	uint64_t objects[JSON_LINE_DEPTH_MAX / 64 + 1]; /* one bit a level: is it an object? */
 	size_t depth = 0, base = r->depth;
 	struct str key;
 	bool escaped, bad;
@@ -460,7 +460,7 @@ skip_container(struct reader *r)
 		if (r->p < r->end && (*r->p == '{' || *r->p == '[')) {
 			bool object = *r->p++ == '{';
 
-			if (base + depth >= JSON_DEPTH_MAX)
+			if (base + depth >= JSON_LINE_DEPTH_MAX)
 				return false;
 			if (depth % 64 == 0)
 				objects[depth / 64] = 0;
@@ -612,7 +612,7 @@ read_container(struct reader *r, const struct node *node)
 		clear_below(r, node);
 	if (object ? node->n_names == 0 : node->n_indexes == 0)
 		return skip_container(r);
-	if (r->depth >= JSON_DEPTH_MAX)
+	if (r->depth >= JSON_LINE_DEPTH_MAX)
 		return false;
 	r->depth++;
 	r->p++;

@@ -121,7 +121,7 @@ test_json__depth(void **state)
 	struct arena *arena = arena_new(0);
 
 	(void)state;
-	for (size_t depth = JSON_DEPTH_MAX - 2; depth <= JSON_DEPTH_MAX + 1; depth++) {
+	for (size_t depth = JSON_LINE_DEPTH_MAX - 2; depth <= JSON_LINE_DEPTH_MAX + 1; depth++) {
 		char *text = mem_alloc(2 * depth + 5);
 
 		memcpy(text, "{\"b\":", 5);

@@ -18,7 +18,7 @@
 #include "longship/base/arena.h"
 #include "longship/base/str.h"
 
-#define JSON_DEPTH_MAX 10000    /* nesting of a text; jsoniter's limit */
+#define JSON_LINE_DEPTH_MAX 10000    /* nesting of a text; jsoniter's limit */
 #define JSON_PATH_STEPS_MAX 32  /* steps of one path: bounds the recursion */
 #define JSON_PATHS_MAX 1024     /* paths of one set */
 #define JSON_FROM_END_MAX 16    /* a[-16] is the farthest index from the end */
