@@ -26,7 +26,10 @@ bool relabel_rule_check(const void *args, struct src_pos at, struct diags *);
 /* Compiles rules (struct relabel_rule_args in a block_list); NULL with diagnostics. Lives in the arena. */
 struct relabel *relabel_compile(struct arena *, const struct block_list *rules, struct diags *);
 size_t relabel_rules(const struct relabel *);
-/* Applies all rules to the builder. false: a rule dropped the set. scratch holds made strings. */
+/* Applies all rules to the builder. false: a rule dropped the set. scratch holds made strings. An expanded target_label that is
+ * no legacy name is skipped. */
 bool relabel_apply(const struct relabel *, struct labels_builder *, struct arena *scratch);
+/* The same for targets (discovery.relabel), where any UTF-8 text is a label name. */
+bool relabel_apply_target(const struct relabel *, struct labels_builder *, struct arena *scratch);
 /* Deep equality of the rules, so that an unchanged export triggers nothing. */
 bool relabel_equal(const struct relabel *, const struct relabel *);
