@@ -62,14 +62,16 @@ enum position_update_kind { POSITION_SET, POSITION_MARK, POSITION_FORGET, POSITI
 struct position_update {
 	enum position_update_kind kind;
 	struct str key;              /* declared before with positions_declare */
-	const struct position *position; /* POSITION_SET: replaces; marks below its offset are forgotten */
-	const struct position_mark *mark; /* POSITION_MARK */
+	/* POSITION_SET: replaces; marks that end at or below its offset are forgotten, but for those that a hole touches. */
+	const struct position *position;
+	const struct position_mark *mark; /* POSITION_MARK: takes the place of marks that begin inside of it */
 	struct str path, labels;     /* POSITION_ATTR */
 };
 
 struct positions_report { /* what opening found */
 	bool created;
-	size_t streams, records, records_damaged;
+	size_t streams, records;
+	size_t records_damaged; /* places in the file, and records whose stream's DECLARE stood in one */
 	uint64_t bytes_skipped;
 	char text[256];              /* one sentence for the log when something was lost, else "" */
 };
@@ -80,9 +82,12 @@ int positions_open(const char *dir, struct positions **ret, struct positions_rep
 /* Writes what is pending, syncs, unlocks. */
 void positions_close(struct positions *);
 
-/* Makes a stream known under its key, with its attributes (written with the next positions_write). */
+/* Makes a stream known under its key, with its attributes (cut to their maximum; written with the stream's next update). Counts as
+ * a sign of life for positions_expire. */
 void positions_declare(struct positions *, struct str key, struct str path, struct str labels);
-/* One pwrite for all updates. 0 or -errno (the state is kept in memory and written later). */
+/* One pwrite for all updates (several beyond 256 KiB). 0 or -errno (the state is kept in memory and written later); -EINVAL when an
+ * update breaks a maximum, then nothing is done; -E2BIG when there are too many streams (4 Mi), the others are written. A key that
+ * is not declared (it may have expired) is taken up without attributes. */
 int positions_write(struct positions *, const struct position_update *, size_t n);
 /* fdatasync now. */
 int positions_sync(struct positions *);
@@ -90,14 +95,14 @@ int positions_sync(struct positions *);
 /* Copies of a stream's state into the caller's arena; false when the key is unknown or has none. */
 struct arena;
 bool positions_get(struct positions *, struct str key, struct arena *, struct position *ret);
-/* Marks at or above the position, ascending by from. */
+/* The marks that are not settled: those that end above the position or touch a hole, ascending by from. */
 size_t positions_marks(struct positions *, struct str key, struct arena *, struct position_mark **ret);
-/* Calls fn for each stream, in no order; return false to stop. The arguments are valid during the call, which must not call
+/* Calls fn for each stream, in no order; return false to stop. The position is NULL for a stream without one. The arguments are valid during the call, which must not call
  * the store. */
 void positions_each(struct positions *, bool (*fn)(void *ptr, struct str key, struct str path, struct str labels, const struct position *), void *ptr);
 /* The newest line time ever recorded in a mark (base + lines), 0 if none: the allocator goes on from there. */
 int64_t positions_last_ns(struct positions *);
-/* Forgets streams not written for longer than age. Returns how many. */
+/* Forgets streams neither written nor declared for longer than age; so declare what is still there before. Returns how many. */
 size_t positions_expire(struct positions *, int64_t now_ns, int64_t age_ns);
 
 /* Numbers for metrics. */
