@@ -213,12 +213,12 @@ void
 receipt_refuse(struct receipt *r, uint32_t line, uint32_t n, const char *reason)
 {
 	struct ledger *l = r->stream->ledger;
-	uint32_t fresh = 0;
+	uint32_t fresh = 0, lines_max = (uint32_t)(r->to - r->from);
 
 	(void)pthread_mutex_lock(&l->lock);
 	if (r->refused == NULL)
-		r->refused = mem_zalloc((size_t)(r->lines + 63) / 64 * sizeof(*r->refused));
-	for (uint32_t i = line; i < line + n && i < r->lines; i++) {
+		r->refused = mem_zalloc((size_t)(lines_max + 63) / 64 * sizeof(*r->refused));
+	for (uint32_t i = line; i < line + n && i < lines_max; i++) {
 		uint64_t bit = UINT64_C(1) << (i % 64);
 
 		fresh += (r->refused[i / 64] & bit) == 0;

@@ -29,7 +29,7 @@ struct receipt_count { /* lines under one reason; the name is an immortal or con
 struct receipt {
 	struct stream *stream;
 	struct receipt *next;      /* in the stream's queue, oldest first; under the ledger's lock */
-	uint64_t from, to;         /* range of the source: byte offsets */
+	uint64_t from, to;         /* range of the source: byte offsets; a span has no more lines than to - from */
 	int64_t base_ns;           /* time of line 0; line i has base_ns + i */
 	uint32_t lines;            /* set before receipt_processed */
 	bool again;                /* was read before: `read` is counted already */
