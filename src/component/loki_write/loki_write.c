@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loki.write: batches entries per endpoint and tenant and hands them to the sender. A lane touches only its
+ * own outlets. New arguments come while the lanes are parked, when nothing is open or queued: everything is
+ * made anew.
+ */
+#include <errno.h>
+
+#include "endpoint.h"
+#include "longship/base/check.h"
+#include "longship/base/mem.h"
+#include "longship/flow/lane.h"
+#include "longship/flow/runtime.h"
+#include "outlet.h"
+
+struct write_args {
+	struct block_list endpoints; /* struct endpoint_args */
+	struct str_map external_labels;
+	int64_t max_streams;
+};
+
+static const struct arg_spec write_spec[] = {
+	{.name = "endpoint", .kind = ARG_BLOCKS, .offset = offsetof(struct write_args, endpoints), .sub = endpoint_spec,
+		.sub_size = sizeof(struct endpoint_args), .sub_check = endpoint_check, .doc = "Where to send; each endpoint gets all entries."},
+	{.name = "external_labels", .kind = ARG_STRING_MAP, .offset = offsetof(struct write_args, external_labels), .fallback = "{}",
+		.doc = "Labels for entries that do not have them."},
+	{.name = "max_streams", .kind = ARG_INT, .offset = offsetof(struct write_args, max_streams), .fallback = "0", .min = 0,
+		.max = INT32_MAX, .doc = "Streams in one request, 0 for no limit; entries of further streams are refused and counted."},
+	{0},
+};
+
+struct tenant_outlets { /* of one endpoint in one lane */
+	struct outlet *usual;  /* of the endpoint's own tenant; made when first used */
+	struct map by_tenant;  /* the others */
+};
+
+struct write_lane {
+	struct tenant_outlets *endpoints;
+	struct outlet_scratch scratch;
+};
+
+struct write_state {
+	struct component *component;
+	const struct write_args *args;
+	struct endpoint **endpoints;
+	size_t n_endpoints;
+	struct write_lane *lanes;
+	unsigned n_lanes;
+};
+
+static bool
+check(const void *ptr, struct src_pos at, struct diags *diags)
+{
+	const struct write_args *args = ptr;
+	const struct endpoint_args *endpoints = args->endpoints.items;
+
+	if (args->endpoints.n == 0) {
+		diag_error(diags, at, "at least one endpoint config must be provided");
+		return false;
+	}
+	for (size_t i = 0; i < args->endpoints.n; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (endpoints[i].name.len > 0 && str_eq(endpoints[i].name, endpoints[k].name)) {
+				diag_error(diags, endpoints[i].pos, "duplicate endpoint configs are not allowed, found duplicate for name: %.*s",
+					STR_FMT(endpoints[i].name));
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static void
+take_down(struct write_state *w)
+{
+	for (unsigned i = 0; i < w->n_lanes; i++) {
+		for (size_t k = 0; k < w->n_endpoints; k++) {
+			struct tenant_outlets *t = &w->lanes[i].endpoints[k];
+
+			outlet_free(t->usual);
+			for (size_t j = 0; j < map_len(&t->by_tenant); j++)
+				outlet_free(map_value(&t->by_tenant, j));
+			map_done(&t->by_tenant);
+		}
+		mem_free(w->lanes[i].endpoints);
+		outlet_scratch_done(&w->lanes[i].scratch);
+	}
+	for (size_t k = 0; k < w->n_endpoints; k++)
+		endpoint_free(w->endpoints[k]);
+	mem_free(w->lanes);
+	mem_free(w->endpoints);
+	w->lanes = NULL;
+	w->endpoints = NULL;
+	w->n_lanes = 0;
+	w->n_endpoints = 0;
+}
+
+static int
+build(struct write_state *w, const struct write_args *args)
+{
+	const struct endpoint_args *endpoints = args->endpoints.items;
+
+	w->args = args;
+	w->endpoints = mem_zalloc(args->endpoints.n * sizeof(*w->endpoints));
+	for (size_t i = 0; i < args->endpoints.n; i++) {
+		w->endpoints[i] = endpoint_new(w->component, &endpoints[i]);
+		if (w->endpoints[i] == NULL) {
+			take_down(w);
+			return -EINVAL;
+		}
+		w->n_endpoints++;
+	}
+	w->n_lanes = lanes_count(w->component->runtime->lanes);
+	w->lanes = mem_zalloc(w->n_lanes * sizeof(*w->lanes));
+	for (unsigned i = 0; i < w->n_lanes; i++)
+		w->lanes[i].endpoints = mem_zalloc(w->n_endpoints * sizeof(struct tenant_outlets));
+	return 0;
+}
+
+static int
+start(struct component *c, const void *args)
+{
+	struct write_state *w = c->state;
+	int r;
+
+	w->component = c;
+	r = build(w, args);
+	if (r == 0)
+		component_set_health(c, HEALTH_HEALTHY, "started component");
+	return r;
+}
+
+static void
+update(struct component *c, const void *old_args, const void *args)
+{
+	struct write_state *w = c->state;
+
+	(void)old_args;
+	take_down(w);
+	if (build(w, args) < 0)
+		component_set_health(c, HEALTH_UNHEALTHY, "the new endpoints could not be set up; entries wait in their sources");
+	else
+		component_set_health(c, HEALTH_HEALTHY, "updated component");
+}
+
+static void
+stop(struct component *c)
+{
+	take_down(c->state);
+}
+
+static struct outlet *
+make_outlet(struct write_state *w, struct lane *lane, size_t k, struct str tenant)
+{
+	struct endpoint *e = w->endpoints[k];
+	const struct outlet_options options = {
+		.batch_bytes = (size_t)e->args->batch_size_bytes,
+		.batch_wait_ns = e->args->batch_wait_ns,
+		.streams_max = (uint64_t)w->args->max_streams,
+		.external_labels = &w->args->external_labels,
+	};
+	struct destination *d = endpoint_destination(e, tenant);
+
+	return d != NULL ? outlet_new(d, lane, &options, &w->lanes[lane_number(lane)].scratch) : NULL;
+}
+
+/* NULL: too many tenants. */
+static struct outlet *
+find_outlet(struct write_state *w, struct lane *lane, size_t k, const struct labels *labels)
+{
+	struct tenant_outlets *t = &w->lanes[lane_number(lane)].endpoints[k];
+	struct str usual = w->endpoints[k]->args->tenant_id;
+	struct outlet *o;
+
+	if (labels->tenant.s == NULL || str_eq(labels->tenant, usual)) {
+		if (t->usual == NULL)
+			t->usual = make_outlet(w, lane, k, usual);
+		return t->usual;
+	}
+	o = map_get(&t->by_tenant, labels->tenant);
+	if (o == NULL) {
+		o = make_outlet(w, lane, k, labels->tenant);
+		if (o != NULL)
+			(void)map_set(&t->by_tenant, labels->tenant, o);
+	}
+	return o;
+}
+
+static void
+write_to(struct write_state *w, struct lane *lane, size_t k, const struct batch *b)
+{
+	for (size_t i = 0; i < b->n;) {
+		struct outlet *o = find_outlet(w, lane, k, b->labels[i]);
+		size_t end = i + 1;
+
+		while (end < b->n && b->labels[end] == b->labels[i])
+			end++;
+		if (o != NULL) {
+			outlet_add_run(o, b, i, end);
+			if (outlet_pressure(o) != NULL)
+				lane_set_pressure(lane, outlet_pressure(o));
+		}
+		for (; o == NULL && i < end; i++)
+			receipt_refuse(b->receipt, b->origin[i].line, b->origin[i].lines, "tenant_limit");
+		i = end;
+	}
+}
+
+static void
+consume(struct component *c, struct batch *b)
+{
+	struct write_state *w = c->state;
+	struct lane *lane = lane_current();
+
+	assert(lane != NULL);
+	if (w->n_endpoints == 0) { /* an update failed: nothing may be lost */
+		atomic_store(&b->receipt->discarded, true);
+		return;
+	}
+	for (size_t k = 0; k < w->n_endpoints; k++)
+		write_to(w, lane, k, b);
+}
+
+const struct component_type loki_write_type = {
+	.name = "loki.write",
+	.flags = COMPONENT_CONSUMES,
+	.args = write_spec,
+	.args_size = sizeof(struct write_args),
+	.state_size = sizeof(struct write_state),
+	.doc = "Sends entries to Loki.",
+	.check = check,
+	.start = start,
+	.update = update,
+	.consume = consume,
+	.stop = stop,
+};

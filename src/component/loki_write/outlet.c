@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "outlet.h"
+
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/mem.h"
+#include "longship/base/vec.h"
+#include "longship/codec/loki_push.h"
+#include "longship/codec/snappy.h"
+#include "longship/flow/budget.h"
+#include "longship/flow/receipt.h"
+
+#define HEAD_ROOM 4096           /* before the log: a single stream's labels go there, and nothing is copied */
+#define LOG_FIRST_BYTES 4096     /* an outlet for a quiet stream stays small */
+#define KEEP_BYTES (64u << 10)   /* larger buffers are given back when a batch was sent by time, not by size */
+
+struct piece { /* of the log */
+	uint32_t from, len;
+};
+
+struct slot { /* one stream of the batch */
+	const struct labels *labels; /* as the entries carry it; one reference */
+	const struct labels *sent;   /* with external labels; one reference */
+	VEC(struct piece) pieces;
+	uint32_t bytes;
+};
+
+struct outlet {
+	struct lane_open open; /* first: the lane sees only this */
+	struct destination *destination;
+	struct send_queue *queue;
+	struct lane *lane;
+	struct outlet_options options;
+	struct outlet_scratch *scratch;
+	bool is_open;
+
+	char *log; /* HEAD_ROOM bytes, then the entries */
+	size_t log_len, log_cap;
+	VEC(struct slot) slots;
+	size_t n_slots; /* in use; those behind keep their memory */
+	uint32_t *index; /* slot + 1 by label set pointer; a power of two */
+	size_t index_len;
+	VEC(struct request_run) runs;
+	size_t content_bytes; /* lines and metadata: what batch_size counts */
+	uint64_t source_bytes, entries, budget_bytes;
+	int64_t opened_ns;
+};
+
+void
+outlet_scratch_done(struct outlet_scratch *s)
+{
+	mem_free(s->gathered);
+	mem_free(s->packed);
+	*s = (struct outlet_scratch){0};
+}
+
+static void flush(struct lane_open *);
+static void discard(struct lane_open *);
+
+struct outlet *
+outlet_new(struct destination *d, struct lane *lane, const struct outlet_options *options, struct outlet_scratch *scratch)
+{
+	struct outlet *o = mem_new(struct outlet);
+
+	o->open.flush = flush;
+	o->open.discard = discard;
+	o->destination = d;
+	o->queue = send_queue_new(d, lane_number(lane));
+	o->lane = lane;
+	o->options = *options;
+	o->scratch = scratch;
+	return o;
+}
+
+void
+outlet_free(struct outlet *o)
+{
+	if (o == NULL)
+		return;
+	assert(!o->is_open);
+	send_queue_free(o->queue);
+	for (size_t i = 0; i < o->slots.len; i++)
+		vec_done(&o->slots.items[i].pieces);
+	vec_done(&o->slots);
+	vec_done(&o->runs);
+	mem_free(o->index);
+	mem_free(o->log);
+	mem_free(o);
+}
+
+struct send_queue *
+outlet_pressure(const struct outlet *o)
+{
+	return send_queue_full(o->queue) ? o->queue : NULL;
+}
+
+static void
+take_budget(struct outlet *o, uint64_t bytes)
+{
+	o->budget_bytes += bytes;
+	budget_take(bytes);
+}
+
+static void
+open_batch(struct outlet *o)
+{
+	int64_t now = clock_mono_ns();
+
+	assert(!o->is_open && o->entries == 0 && o->runs.len == 0);
+	o->is_open = true;
+	o->opened_ns = clock_now_ns();
+	o->open.deadline_ns = now + o->options.batch_wait_ns;
+	lane_open_add(o->lane, &o->open);
+	o->log_len = HEAD_ROOM;
+	take_budget(o, o->log_cap);
+}
+
+/* Empties the outlet. References of runs were passed on. */
+static void
+close_batch(struct outlet *o)
+{
+	lane_open_remove(&o->open);
+	o->is_open = false;
+	for (size_t i = 0; i < o->n_slots; i++) {
+		labels_unref(o->slots.items[i].labels);
+		labels_unref(o->slots.items[i].sent);
+		o->slots.items[i].pieces.len = 0;
+	}
+	o->n_slots = 0;
+	if (o->index != NULL)
+		memset(o->index, 0, o->index_len * sizeof(*o->index));
+	o->runs.len = 0;
+	o->content_bytes = 0;
+	o->source_bytes = o->entries = 0;
+	budget_give(o->budget_bytes);
+	o->budget_bytes = 0;
+}
+
+static bool
+reserve_log(struct outlet *o, size_t more)
+{
+	size_t cap = o->log_cap > 0 ? o->log_cap : HEAD_ROOM + LOG_FIRST_BYTES;
+
+	if (o->log_cap - o->log_len >= more && o->log_cap > 0)
+		return true;
+	while (cap < o->log_len + more)
+		cap *= 2;
+	if (cap > UINT32_MAX)
+		return false;
+	take_budget(o, cap - o->log_cap);
+	o->log = mem_realloc(o->log, cap);
+	o->log_cap = cap;
+	return true;
+}
+
+static size_t
+index_at(const struct outlet *o, const struct labels *labels)
+{
+	size_t mask = o->index_len - 1, at = ((uintptr_t)labels >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32 & mask;
+
+	while (o->index[at] != 0 && o->slots.items[o->index[at] - 1].labels != labels)
+		at = (at + 1) & mask;
+	return at;
+}
+
+static void
+grow_index(struct outlet *o)
+{
+	mem_free(o->index);
+	o->index_len = o->index_len > 0 ? o->index_len * 2 : 16;
+	o->index = mem_zalloc(o->index_len * sizeof(*o->index));
+	for (size_t i = 0; i < o->n_slots; i++)
+		o->index[index_at(o, o->slots.items[i].labels)] = (uint32_t)i + 1;
+}
+
+/* External labels are defaults: an entry's own label wins. */
+static const struct labels *
+with_external(struct outlet *o, const struct labels *labels)
+{
+	const struct str_map *external = o->options.external_labels;
+
+	for (size_t i = 0; i < external->n; i++) {
+		if (labels_get(labels, external->items[i].name).s == NULL)
+			labels = labels_with(lane_labels(o->lane), labels, external->items[i].name, external->items[i].value);
+	}
+	return labels;
+}
+
+/* The slot of a label set; NULL when the batch may hold no further stream. */
+static struct slot *
+find_slot(struct outlet *o, const struct labels *labels)
+{
+	struct slot *slot;
+	size_t at;
+
+	if (o->n_slots > 0 && o->slots.items[o->n_slots - 1].labels == labels)
+		return &o->slots.items[o->n_slots - 1];
+	if ((o->n_slots + 1) * 2 > o->index_len)
+		grow_index(o);
+	at = index_at(o, labels);
+	if (o->index[at] != 0)
+		return &o->slots.items[o->index[at] - 1];
+	if (o->options.streams_max > 0 && o->n_slots >= o->options.streams_max)
+		return NULL;
+	if (o->n_slots == o->slots.len)
+		vec_push(&o->slots, (struct slot){0});
+	slot = &o->slots.items[o->n_slots++];
+	o->index[at] = (uint32_t)o->n_slots;
+	slot->labels = labels_ref(labels);
+	slot->sent = labels_ref(with_external(o, labels));
+	slot->bytes = 0;
+	return slot;
+}
+
+static void
+note_run(struct outlet *o, struct receipt *receipt, struct origin origin)
+{
+	struct request_run *last = o->runs.len > 0 ? &o->runs.items[o->runs.len - 1] : NULL;
+
+	if (last != NULL && last->receipt == receipt && last->line + last->lines == origin.line) {
+		last->lines += origin.lines;
+		return;
+	}
+	receipt_ref(receipt);
+	vec_push(&o->runs, ((struct request_run){receipt, origin.line, origin.lines}));
+}
+
+static void
+refuse(struct outlet *o, const struct batch *b, size_t i, const char *reason, const char *alloy_reason)
+{
+	receipt_refuse(b->receipt, b->origin[i].line, b->origin[i].lines, reason);
+	destination_count_dropped(o->destination, alloy_reason, 1, b->line[i].len);
+}
+
+static size_t
+metadata_bytes(const struct metadata *m)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; m != NULL && i < m->n; i++)
+		bytes += m->items[i].name.len + m->items[i].value.len;
+	return bytes;
+}
+
+static void seal(struct outlet *, bool by_size);
+
+static void
+put_entry(struct outlet *o, struct slot *slot, const struct batch *b, size_t i, size_t content)
+{
+	const struct metadata *metadata = b->metadata[i];
+	const struct push_label *pairs = metadata != NULL ? (const struct push_label *)metadata->items : NULL;
+	size_t n_pairs = metadata != NULL ? metadata->n : 0, n;
+	struct piece *last = slot->pieces.len > 0 ? &slot->pieces.items[slot->pieces.len - 1] : NULL;
+
+	n = loki_push_entry(o->log + o->log_len, b->ts[i], b->line[i], pairs, n_pairs);
+	if (last != NULL && last->from + last->len == o->log_len)
+		last->len += (uint32_t)n;
+	else
+		vec_push(&slot->pieces, ((struct piece){(uint32_t)o->log_len, (uint32_t)n}));
+	slot->bytes += (uint32_t)n;
+	o->log_len += n;
+	o->content_bytes += content;
+	o->source_bytes += b->line[i].len + 1;
+	o->entries++;
+	note_run(o, b->receipt, b->origin[i]);
+}
+
+void
+outlet_add(struct outlet *o, const struct batch *b, size_t i)
+{
+	const struct metadata *m = b->metadata[i];
+	size_t content = b->line[i].len, room = loki_push_entry_bytes_max(b->line[i].len);
+	struct slot *slot;
+
+	if (m != NULL) {
+		content += metadata_bytes(m);
+		room += loki_push_metadata_bytes_max((const struct push_label *)m->items, m->n);
+	}
+	if (o->is_open && o->content_bytes + content > o->options.batch_bytes && o->entries > 0)
+		seal(o, true);
+	if (!o->is_open)
+		open_batch(o);
+	slot = find_slot(o, b->labels[i]);
+	if (slot == NULL)
+		refuse(o, b, i, "stream_limited", "stream_limited");
+	else if (slot->sent->text.len <= 2)
+		refuse(o, b, i, "missing_labels", "ingester_error"); /* Loki would refuse the whole push */
+	else if (!reserve_log(o, room))
+		refuse(o, b, i, "line_too_long", "line_too_long");
+	else
+		put_entry(o, slot, b, i, content);
+}
+
+void
+outlet_add_run(struct outlet *o, const struct batch *b, size_t i, size_t end)
+{
+	for (; i < end; i++)
+		outlet_add(o, b, i);
+}
+
+static char *
+reserve(char **data, size_t *cap, size_t bytes)
+{
+	if (*cap < bytes) {
+		mem_free(*data);
+		*data = mem_alloc(bytes);
+		*cap = bytes;
+	}
+	return *data;
+}
+
+/* One stream whose labels fit into the head room: the log itself is the body. */
+static struct str
+body_in_place(struct outlet *o)
+{
+	const struct slot *slot = &o->slots.items[0];
+	char head[HEAD_ROOM];
+	size_t n = loki_push_stream_header(head, slot->sent->text, slot->bytes);
+
+	assert(n <= HEAD_ROOM && slot->bytes == o->log_len - HEAD_ROOM);
+	memcpy(o->log + HEAD_ROOM - n, head, n);
+	return (struct str){o->log + HEAD_ROOM - n, n + slot->bytes};
+}
+
+static struct str
+body_gathered(struct outlet *o)
+{
+	size_t bytes = 0, n = 0;
+	char *out;
+
+	for (size_t i = 0; i < o->n_slots; i++)
+		bytes += loki_push_stream_header_bytes_max(o->slots.items[i].sent->text.len) + o->slots.items[i].bytes;
+	out = reserve(&o->scratch->gathered, &o->scratch->gathered_cap, bytes);
+	for (size_t i = 0; i < o->n_slots; i++) {
+		const struct slot *slot = &o->slots.items[i];
+
+		if (slot->bytes == 0)
+			continue;
+		n += loki_push_stream_header(out + n, slot->sent->text, slot->bytes);
+		for (size_t k = 0; k < slot->pieces.len; k++) {
+			memcpy(out + n, o->log + slot->pieces.items[k].from, slot->pieces.items[k].len);
+			n += slot->pieces.items[k].len;
+		}
+	}
+	assert(n <= bytes);
+	return (struct str){out, n};
+}
+
+static struct request *
+make_request(struct outlet *o)
+{
+	bool single = o->n_slots == 1 && loki_push_stream_header_bytes_max(o->slots.items[0].sent->text.len) <= HEAD_ROOM;
+	struct str body = single ? body_in_place(o) : body_gathered(o);
+	struct request *r = mem_new(struct request);
+	char *packed = reserve(&o->scratch->packed, &o->scratch->packed_cap, snappy_block_bytes_max(body.len));
+
+	r->body_bytes = snappy_block_compress(packed, body);
+	r->body = memcpy(mem_alloc(r->body_bytes), packed, r->body_bytes);
+	r->n_runs = o->runs.len;
+	r->runs = memcpy(mem_alloc(o->runs.len * sizeof(*r->runs)), o->runs.items, o->runs.len * sizeof(*r->runs));
+	r->source_bytes = o->source_bytes;
+	r->entries = o->entries;
+	r->oldest_ns = o->opened_ns;
+	r->budget_bytes = r->body_bytes + r->n_runs * sizeof(*r->runs) + sizeof(*r);
+	budget_take(r->budget_bytes);
+	return r;
+}
+
+static void
+give_back(struct outlet *o)
+{
+	if (o->log_cap > KEEP_BYTES) {
+		mem_free(o->log);
+		o->log = NULL;
+		o->log_cap = o->log_len = 0;
+	}
+	if (o->scratch->packed_cap > KEEP_BYTES || o->scratch->gathered_cap > KEEP_BYTES)
+		outlet_scratch_done(o->scratch);
+}
+
+static void
+seal(struct outlet *o, bool by_size)
+{
+	struct request *r = o->entries > 0 ? make_request(o) : NULL;
+
+	close_batch(o);
+	if (r != NULL)
+		sender_submit(o->queue, r);
+	if (!by_size)
+		give_back(o);
+}
+
+static void
+flush(struct lane_open *open)
+{
+	seal((struct outlet *)open, false);
+}
+
+static void
+discard(struct lane_open *open)
+{
+	struct outlet *o = (struct outlet *)open;
+
+	for (size_t i = 0; i < o->runs.len; i++) {
+		atomic_store(&o->runs.items[i].receipt->discarded, true);
+		receipt_unref(o->runs.items[i].receipt);
+	}
+	close_batch(o);
+}

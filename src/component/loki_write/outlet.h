@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * An outlet: what one lane has open for one destination. Entries are encoded as they come, behind one another,
+ * into one log; each stream (label set) remembers which pieces of the log are its own. Sealing puts the
+ * pieces of each stream together behind its labels, compresses, and submits the request.
+ * Belongs to one lane's thread; to the control thread while the lane is parked.
+ */
+#include <stdbool.h>
+
+#include "longship/base/arena.h"
+#include "longship/flow/batch.h"
+#include "longship/flow/lane.h"
+#include "longship/flow/sender.h"
+#include "longship/lang/args.h"
+
+struct outlet;
+
+/* Buffers that the outlets of one lane share while they seal. */
+struct outlet_scratch {
+	char *gathered, *packed;
+	size_t gathered_cap, packed_cap;
+};
+void outlet_scratch_done(struct outlet_scratch *);
+
+struct outlet_options {
+	size_t batch_bytes;
+	int64_t batch_wait_ns;
+	uint64_t streams_max; /* per batch; 0: unlimited */
+	const struct str_map *external_labels;
+};
+
+struct outlet *outlet_new(struct destination *, struct lane *, const struct outlet_options *, struct outlet_scratch *);
+/* Nothing is open in it, nothing of it is queued. */
+void outlet_free(struct outlet *);
+/* Adds entry i of the batch. */
+void outlet_add(struct outlet *, const struct batch *, size_t i);
+/* Adds entries [i, end) that all have the label set of entry i. */
+void outlet_add_run(struct outlet *, const struct batch *, size_t i, size_t end);
+/* The queue that readers should wait for, or NULL. */
+struct send_queue *outlet_pressure(const struct outlet *);
