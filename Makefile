@@ -1,59 +1,217 @@
-# longship: one non-recursive Makefile. `make help` lists the targets.
+# SPDX-License-Identifier: Apache-2.0
+# longship: one non-recursive Makefile. `make help` lists the targets, docs/testing.md says what each test proves.
 VERSION := 0.1.0
 PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/longship
 BUILD ?= build
-CC ?= gcc
 O ?= -O2
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 
+# A variable that is worked out once, when it is first used: by then the packages may just have been installed.
+once = $(eval $(1) := $(2))$($(1))
 PACKAGES := libsystemd libcurl libpcre2-8 libmicrohttpd gnutls yaml-0.1 nettle jansson zlib
-PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lsnappy -lm -lpthread
+PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags $(PACKAGES)))
+PKG_LIBS = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PACKAGES)) -lsnappy -lm -lpthread)
+SYSTEMDUNITDIR = $(call once,SYSTEMDUNITDIR,$(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null || echo /lib/systemd/system))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wimplicit-fallthrough -Wundef
-ifeq ($(WERROR),1)
-WARNINGS += -Werror
-endif
-HARDEN := -fstack-protector-strong -fPIE
-HARDEN_LD := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+ERRORS := $(if $(filter 1,$(WERROR)),-Werror)
+HARDEN := -fPIE -fstack-protector-strong
 ifdef SAN
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 O := -O1
 else
-HARDEN += -D_FORTIFY_SOURCE=2
+HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protection
+ifeq ($(shell uname -m),x86_64)
+HARDEN += -fcf-protection
 endif
-ALL_CFLAGS := -std=c17 -D_GNU_SOURCE -DLONGSHIP_VERSION='"$(VERSION)"' $(O) -g $(WARNINGS) $(HARDEN) $(SANFLAGS) -Iinclude $(PKG_CFLAGS) $(CFLAGS)
-ALL_LDFLAGS := $(HARDEN_LD) $(SANFLAGS) $(LDFLAGS)
+endif
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DLONGSHIP_VERSION='"$(VERSION)"' $(O) -g $(WARNINGS) $(HARDEN) $(SANFLAGS) -Iinclude $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(HARDEN_LD) $(SANFLAGS) $(LDFLAGS)
 
 SOURCES := $(sort $(wildcard src/*/*.c src/*/*/*.c positions/*.c))
+HEADERS := $(sort $(wildcard include/longship/*/*.h src/*/*.h src/*/*/*.h positions/*.h))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 MAIN := $(BUILD)/src/app/main.o
 LIB := $(BUILD)/liblongship.a
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT := $(UNIT_SOURCES:%.c=$(BUILD)/%)
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(FUZZ_SOURCES:%.c=$(BUILD)/%)
+REPLAY := $(FUZZ_SOURCES:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
+BENCH := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
+
+# What the test scripts get to know of the build.
+export LONGSHIP := $(abspath $(BUILD))/longship
+export LONGSHIP_SAN := $(SAN)
+export LONGSHIP_LIB := $(abspath $(LIB))
 
 .DELETE_ON_ERROR:
-.PHONY: all clean
-all: $(BUILD)/longship
+.SECONDARY:
+.PHONY: all check check-floors check-headers check-unit check-corpus check-cases check-scenario check-loki check-long \
+	asan tsan fuzz bench demo deps check-deps install uninstall dist docs format clean help FORCE
+
+all: $(BUILD)/longship ## the program (default)
+
+# ---- building (V=1 shows the commands) ----
+
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-3s %s\n' '$(1)' '$(2)')
 
 $(BUILD)/longship: $(MAIN) $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(LIB): $(filter-out $(MAIN),$(OBJECTS))
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/.flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ERRORS) -MMD -MP -c -o $@ $<
+
+# Changed flags rebuild everything; that the same flags are given again does not.
+$(BUILD)/.flags: FORCE | $(BUILD)/.deps
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS))' >$@.new
+	@if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+
+$(BUILD)/.deps: packaging/deps.sh
+	@mkdir -p $(@D)
+	@packaging/deps.sh build
+	@touch $@
+
+$(BUILD)/.check-deps: packaging/deps.sh
+	@mkdir -p $(@D)
+	@packaging/deps.sh build check
+	@touch $@
+
+$(BUILD)/tests/unit/%.o $(BUILD)/tests/support/%.o: | $(BUILD)/.check-deps
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
+
+# The fuzz targets: with clang's engine (make fuzz), or with a main that runs the files it is given.
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/support/replay.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# ---- tests ----
+
+check: $(BUILD)/.check-deps ## everything that needs nothing but this machine: floors, headers, units, corpus, cases, scenarios
+	+@MAKE='$(MAKE)' tests/support/steps.sh check-floors check-headers check-unit check-corpus check-cases check-scenario
+
+check-floors: $(BUILD)/.check-deps ## who includes whom, see docs/architecture.md
+	@python3 tests/support/check_floors.py
+
+check-headers: $(BUILD)/.flags ## each header compiles alone, and twice
+	@for h in $(HEADERS); do \
+		printf '#include "%s"\n#include "%s"\n' "$$h" "$$h" | $(CC) $(ALL_CFLAGS) $(ERRORS) -I. -fsyntax-only -x c - || exit 1; \
+	done; echo "$(words $(HEADERS)) headers compile alone"
+
+check-unit: $(UNIT) ## the unit tests (packaging runs this one)
+	@tests/support/run_units.sh $(UNIT)
 
 # One test: make unit-NAME runs tests/unit/test_NAME.c.
 unit-%: $(BUILD)/tests/unit/test_%
 	$<
 
-clean:
+check-corpus: $(REPLAY) ## the fuzz targets over their committed corpus
+	@tests/support/run_corpus.sh $(REPLAY)
+
+check-cases: all $(BUILD)/.check-deps ## the project's own cases: tests/case, tests/lang
+	@tests/support/run_cases.sh
+
+check-scenario: all $(BUILD)/.check-deps ## the real binary against a fake Loki (SCENARIOS="01 07" picks some)
+	@tests/scenario/run.sh fake $(SCENARIOS)
+
+check-loki: all $(BUILD)/.check-deps ## the scenarios against a real Loki (LOKI_MIB=1024 for the full volume)
+	@tests/scenario/run.sh loki $(SCENARIOS)
+
+check-long: ## check-loki with 1 GiB, and real durations
+	@LOKI_MIB=1024 LONG=1 $(MAKE) --no-print-directory check-loki
+
+asan: ## units, corpus, cases and scenarios under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined sanitized
+
+tsan: ## units, cases and a subset of the scenarios under ThreadSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread SCENARIOS="$(or $(SCENARIOS),01 05 09)" sanitized
+
+sanitized: export ASAN_OPTIONS := abort_on_error=0:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+sanitized: export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
+sanitized: export TSAN_OPTIONS := halt_on_error=0:exitcode=66:second_deadlock_stack=1:suppressions=$(abspath tests/support/tsan.supp)
+sanitized: export LSAN_OPTIONS := suppressions=$(abspath tests/support/lsan.supp):print_suppressions=0
+.PHONY: sanitized
+sanitized:
+	+@MAKE='$(MAKE)' tests/support/steps.sh check-unit $(if $(filter-out thread,$(SAN)),check-corpus) check-cases check-scenario
+
+FUZZ_SECONDS ?= 20
+fuzz: ## each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
+	@packaging/deps.sh fuzz
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang-14 SAN=fuzzer-no-link,address,undefined fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/support/run_fuzz.sh $(FUZZ)
+
+bench: all $(BENCH) ## bytes/s and CPU seconds per GiB, beside the bare loop that is the limit
+	@tests/bench/bench.sh $(BUILD)
+
+demo: all ## follow real files of this machine into a receiver (or LOKI_URL=http://…) and prove that each line arrived once
+	@tests/demo/demo.sh
+
+# ---- the rest ----
+
+deps: ## install what the build needs (Debian)
+	@packaging/deps.sh build
+
+check-deps: ## install what the tests need (Debian)
+	@packaging/deps.sh build check fuzz
+
+install: all ## into DESTDIR, PREFIX, SYSTEMDUNITDIR
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(SYSTEMDUNITDIR)
+	install -m 0755 $(BUILD)/longship $(DESTDIR)$(BINDIR)/longship
+	install -m 0644 docs/man/longship.1 $(DESTDIR)$(MANDIR)/man1/longship.1
+	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 0644 docs/examples/*.alloy $(DESTDIR)$(DOCDIR)/examples
+	sed 's|@BINDIR@|$(BINDIR)|' systemd/longship.service >$(DESTDIR)$(SYSTEMDUNITDIR)/longship.service
+	chmod 0644 $(DESTDIR)$(SYSTEMDUNITDIR)/longship.service
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/longship $(DESTDIR)$(MANDIR)/man1/longship.1 $(DESTDIR)$(SYSTEMDUNITDIR)/longship.service
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+dist: ## the committed tree as build/longship-VERSION.tar.gz
+	@mkdir -p $(BUILD)
+	git archive --prefix=longship-$(VERSION)/ -o $(BUILD)/longship-$(VERSION).tar.gz HEAD
+	@echo $(BUILD)/longship-$(VERSION).tar.gz
+
+docs: all ## what the program says of itself: docs/components/*.md from the argument tables
+	@tests/support/docs.sh
+
+format: ## clang-format over the sources
+	clang-format -i $(SOURCES) $(HEADERS)
+
+clean: ## remove BUILD
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d) $(UNIT:=.d)
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables: CC O CFLAGS LDFLAGS BUILD WERROR=1 SAN=address,undefined NO_INSTALL=1 DESTDIR PREFIX SYSTEMDUNITDIR"
+
+-include $(OBJECTS:.o=.d) $(UNIT:=.d) $(FUZZ:=.d) $(BENCH:=.d) $(BUILD)/tests/support/replay.d

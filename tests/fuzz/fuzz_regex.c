@@ -15,7 +15,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	size_t offset;
 
 	(void)str_cut((struct str){(const char *)data, len}, '\n', &pattern, &subject);
-	re = regex_compile(arena, pattern, len % 3, &error, &offset);
+	re = regex_compile(arena, pattern, (unsigned)(len % 3), &error, &offset);
 	buf_init(&out, 1u << 16);
 	if (re != NULL && regex_test(re, subject) == REGEX_YES)
 		(void)regex_replace_all(re, subject, STR("<$1${x}$$>"), &out);
