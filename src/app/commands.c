@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/app/commands.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const struct command commands[] = {
+	{"run", cmd_run, "[flags] PATH…", "Ship logs as the configuration says"},
+	{"validate", cmd_validate, "[flags] PATH…", "Check a configuration and print all that is wrong with it"},
+	{"targets", cmd_targets, "PATH COMPONENT", "Print the targets that a discovery or match component exports now, as JSON"},
+	{"help", cmd_help, "[COMMAND|COMPONENT]", "Explain a command, or a component's arguments"},
+	{"version", cmd_version, "", "Print the version"},
+	{NULL, NULL, NULL, NULL},
+};
+
+const struct command *
+command_find(const char *name)
+{
+	for (const struct command *command = commands; command->name != NULL; command++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
