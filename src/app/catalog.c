@@ -7,6 +7,8 @@ const struct component_type *const catalog_types[] = {
 	&block_http,
 	&block_livedebugging,
 	&block_logging,
+	&loki_process,
+	&loki_write_type,
 	NULL,
 };
 

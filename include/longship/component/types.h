@@ -7,3 +7,5 @@ struct component_type;
 extern const struct component_type block_http;
 extern const struct component_type block_livedebugging;
 extern const struct component_type block_logging;
+extern const struct component_type loki_process;
+extern const struct component_type loki_write_type;
