@@ -4,7 +4,6 @@
 
 #include "longship/base/arena.h"
 #include "longship/base/check.h"
-#include "longship/component/types.h"
 #include "longship/flow/component.h"
 #include "longship/flow/http_access.h"
 #include "longship/flow/runtime.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/base/log.h"
-#include "longship/component/types.h"
 #include "longship/flow/component.h"
 
 /* The `livedebugging` block is accepted so that configurations of Alloy load; there is nothing yet that it could switch on. */

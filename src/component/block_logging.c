@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/base/log.h"
-#include "longship/component/types.h"
 #include "longship/flow/component.h"
 
 /* The `logging` block: level and format of longship's own log. Without it, or when it goes, the defaults hold. */
