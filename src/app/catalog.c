@@ -5,15 +5,19 @@
 extern const struct component_type block_http;
 extern const struct component_type block_livedebugging;
 extern const struct component_type block_logging;
+extern const struct component_type loki_echo;
 extern const struct component_type loki_process;
-extern const struct component_type loki_write_type;
+extern const struct component_type loki_source_file;
+extern const struct component_type loki_write;
 
 const struct component_type *const catalog_types[] = {
 	&block_http,
 	&block_livedebugging,
 	&block_logging,
+	&loki_echo,
 	&loki_process,
-	&loki_write_type,
+	&loki_source_file,
+	&loki_write,
 	NULL,
 };
 

@@ -19,6 +19,7 @@
 #include "longship/flow/metric.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/sender.h"
+#include "longship/flow/watcher.h"
 #include "longship/os/loop.h"
 #include "longship/os/notify.h"
 #include "longship/positions/positions.h"
@@ -225,6 +226,17 @@ open_server(struct run *run)
 	return r;
 }
 
+/* Without inotify longship works, too: sources poll. */
+static void
+open_watcher(struct runtime *runtime)
+{
+	int r = watcher_new(runtime->loop, &runtime->watcher);
+
+	if (r < 0)
+		log_warn(NULL, "the kernel gives no inotify instance; files are polled", "err", strerror(-r), "hint",
+			"raise fs.inotify.max_user_instances", NULL);
+}
+
 /* 0, or the exit status. */
 static int
 set_up(struct run *run)
@@ -240,6 +252,7 @@ set_up(struct run *run)
 	budget_set_limit(runtime->memory_budget_bytes);
 	if (open_server(run) < 0)
 		return STATUS_SYSTEM;
+	open_watcher(runtime);
 	runtime->marks = marks_new(positions_last_ns(runtime->positions));
 	runtime->sender = sender_new(runtime);
 	runtime->lanes = lanes_new(runtime, run->options.lanes);
@@ -294,6 +307,7 @@ tear_down(struct run *run)
 	server_free(run->server);
 	lanes_free(runtime->lanes);
 	sender_free(runtime->sender);
+	watcher_free(runtime->watcher);
 	marks_free(runtime->marks);
 	positions_close(runtime->positions);
 	config_metrics_free(run->config_metrics);

@@ -21,7 +21,7 @@
  */
 
 /* Components that entries run through, which must not change while a lane is in them. */
-#define COMPONENT_IN_LANES (COMPONENT_CONSUMES | COMPONENT_FORWARDS | COMPONENT_SOURCE)
+#define COMPONENT_IN_LANES COMPONENT_CONSUMES
 
 static void
 on_retry(void *ptr)

@@ -533,6 +533,30 @@ lane_remove(struct stream *s)
 	(void)pthread_mutex_unlock(&lane->lock);
 }
 
+void
+lanes_evict(struct lanes *lanes, struct stream *s)
+{
+	struct lane *lane = s->lane;
+
+	assert(lanes->park_depth > 0);
+	if (lane == NULL)
+		return;
+	(void)pthread_mutex_lock(&lane->lock);
+	if (s->list == LIST_READY) {
+		struct stream **list = &lane->ready;
+
+		unlink_from(list, s);
+		for (lane->ready_end = list; *lane->ready_end != NULL; lane->ready_end = &(*lane->ready_end)->next)
+			;
+	} else if (s->list == LIST_WAITING) {
+		unlink_from(&lane->waiting, s);
+	} else if (s->list == LIST_BLOCKED) {
+		unlink_from(&lane->blocked, s);
+	}
+	let_go(lane, s);
+	(void)pthread_mutex_unlock(&lane->lock);
+}
+
 static void
 wait_for(struct lanes *lanes, struct lane *lane, const bool *flag)
 {

@@ -393,7 +393,7 @@ request_admit(struct http_request *req)
 	length = http_request_header(req, "Content-Length");
 	if (req->route->body_bytes_max > 0 && str_to_u64(length, &n) && n > req->route->body_bytes_max)
 		req->refusal = req->route->oversize_status != 0 ? req->route->oversize_status : 413;
-	else if (req->route->body_bytes_max > 0 && server->bodies_bytes >= server->options.bodies_bytes_max)
+	else if (server->bodies_bytes >= server->options.bodies_bytes_max)
 		req->refusal = 503;
 }
 
@@ -413,7 +413,7 @@ request_take(struct http_request *req, const char *data, size_t len)
 			req->refusal = req->route->oversize_status != 0 ? req->route->oversize_status : 413;
 		server->bodies_bytes += req->body.cap - before;
 		req->charged += req->body.cap - before;
-		if (server->bodies_bytes > server->options.bodies_bytes_max && server->bodies_bytes > req->charged)
+		if (server->bodies_bytes > server->options.bodies_bytes_max)
 			req->refusal = 503;
 	}
 	if (req->refusal != 0) {

@@ -24,7 +24,7 @@ enum component_health { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_UNHEALTHY, HEALTH
 enum { /* component_type.flags */
 	COMPONENT_CONSUMES = 1, /* has a receiver: exports "receiver" of capsule LogsReceiver, made by the graph */
 	COMPONENT_FORWARDS = 2, /* has forward_to */
-	COMPONENT_SOURCE = 4,   /* makes entries */
+	COMPONENT_SOURCE = 4,   /* makes entries: its update and stop run while lanes work; it parks them itself where its streams need it */
 	COMPONENT_BLOCK = 8,    /* a config block (logging, http, livedebugging): no label, once */
 };
 

@@ -34,6 +34,9 @@ void lane_wake(struct stream *);
 /* The lane is to let go of it after the current span; ops->closed is called. Any thread. */
 void lane_remove(struct stream *);
 
+/* The same at once, while the lanes are parked: afterwards no lane knows the stream. Control thread. */
+void lanes_evict(struct lanes *, struct stream *);
+
 /* Stops reading and waits until every lane has finished its span; gives up all that is unsettled (waits for what is on the wire, see
  * sender_quiesce) and rewinds the streams. Then nothing of the data path runs. Control thread; park may nest. */
 void lanes_park(struct lanes *);

@@ -16,6 +16,7 @@ struct runtime {
 	struct sender *sender;       /* flow/sender.h */
 	struct marks *marks;         /* flow/mark.h: hands out line times */
 	struct http_access *http_access; /* flow/http_access.h: of longship's own server; NULL: there is none */
+	struct watcher *watcher;     /* flow/watcher.h; NULL: sources poll */
 	const char *storage_path;
 	int64_t drain_timeout_ns;    /* of a graceful stop */
 	uint64_t memory_budget_bytes;

@@ -221,7 +221,7 @@ consume(struct component *c, struct batch *b)
 		write_to(w, lane, k, b);
 }
 
-const struct component_type loki_write_type = {
+const struct component_type loki_write = {
 	.name = "loki.write",
 	.flags = COMPONENT_CONSUMES,
 	.args = write_spec,

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Follows one target's path: opens the file that the path names, recognises when it names another one or was
+ * truncated, and lets the old generation be read to its end meanwhile. Control thread.
+ */
+#include "longship/base/map.h"
+#include "longship/base/vec.h"
+#include "longship/flow/component.h"
+#include "longship/flow/watcher.h"
+#include "tail.h"
+
+struct follow_shared { /* of one component */
+	struct component *component;
+	struct ledger *ledger;
+	const struct ptr_list *forward_to; /* stable address; contents change while lanes are parked */
+	bool tail_from_end;
+	struct map generations; /* "dev.ino.btime" → highest known generation + 1 */
+	struct metric *files_active, *lines_split;
+	size_t n_active;
+	void (*look_soon)(struct component *); /* a look failed: try again by timer */
+};
+
+struct follow {
+	struct follow_shared *shared;
+	struct arena *arena;
+	struct target target;
+	const char *path;
+	const char *dir, *name; /* of path */
+	uint32_t ordinal;
+	struct tail *current;       /* NULL: nothing open */
+	VEC(struct tail *) rotated; /* earlier generations that are still read */
+	struct tail_metrics metrics;
+	struct dir_watch *watch, *real_watch; /* of the path's directory, and of the one it links to */
+	char *real_dir, *real_name;
+	bool polled;   /* its directory cannot be watched */
+	bool missing;  /* not there or not readable: looked for again */
+	int said_errno; /* of the last warning */
+};
+
+struct follow *follow_new(struct follow_shared *, const struct target *, uint32_t ordinal);
+/* Lets the lanes finish their spans; positions stay. parked: the lanes are, and let go at once. */
+void follow_free(struct follow *, bool parked);
+/* Compares path and open file; wakes the lane when it is the same. */
+void follow_look(struct follow *);
+bool follow_is(const struct follow *, const struct target *, uint32_t ordinal);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * One generation of a followed file as a source stream: opened and identified by the control thread, read by a
+ * lane until it is told that the file was rotated away and nothing came any more.
+ */
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "longship/flow/stream.h"
+#include "longship/lang/args.h"
+
+#define SEEN_MAX 16 /* size checkpoints of a file whose data waits */
+
+struct file_id { /* of a generation */
+	uint64_t dev, ino;
+	int64_t btime_ns; /* birth time; 0 where the file system has none */
+	uint32_t generation; /* counted up when the same inode was truncated */
+	uint32_t ordinal;    /* of the target, where one component tails one path several times */
+};
+
+struct tail_metrics {
+	struct metric *read_bytes, *file_bytes, *read_lines, *split_lines;
+};
+
+struct tail {
+	struct stream stream; /* first */
+	struct file_id id;
+	int fd;
+	struct str_pair *label_pairs; /* of the target and filename; owned with their texts */
+	size_t n_labels;
+	struct arena *arena; /* texts of the labels */
+	struct tail_metrics metrics; /* of the path; cleared by the control thread when the path is no longer followed */
+
+	_Atomic bool rotated; /* the path names another file now: read what is left, then end */
+	_Atomic bool truncated; /* the lane saw the file shorter than it had read */
+	_Atomic bool failed;
+
+	/* Lane. */
+	int64_t grown_at_ns; /* monotonic */
+	struct {
+		uint64_t size;
+		int64_t ns;
+	} seen[SEEN_MAX];
+	size_t n_seen;
+
+	/* Told when the lane has let the stream go (control thread, by loop_post). Control thread's. */
+	void (*on_end)(void *owner, struct tail *);
+	void *owner; /* NULL: nobody wants to know any more */
+};
+
+/* Takes fd. first_seen_ns: for data that is there already. One reference, the caller's. */
+struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *, struct str key, const char *path, int fd,
+	const struct target *, const struct ptr_list *forward_to, uint64_t size, int64_t first_seen_ns);
+/* Starts behind the last complete line of the file. */
+void tail_skip_to_end(struct tail *, uint64_t size);
