@@ -198,12 +198,27 @@ decimal_exponent(double f, int precision)
 	return atoi(strchr(text, 'e') + 1);
 }
 
+/* A whole number with more places than its shortest form has digits: Go writes zeros, where C writes the exact value. */
+static void
+append_whole(struct buf *out, double f, int precision, int zeros)
+{
+	char text[40];
+
+	(void)snprintf(text, sizeof(text), "%.*e", precision, f);
+	for (const char *p = text; *p != 'e'; p++) {
+		if (*p >= '0' && *p <= '9')
+			buf_putc(out, *p);
+	}
+	for (; zeros > 0; zeros--)
+		buf_putc(out, '0');
+}
+
 /* f is finite and not negative. */
 static void
 append_decimal(struct buf *out, double f, char verb, int precision)
 {
 	bool shortest = precision < 0;
-	int exponent;
+	int exponent = 0;
 
 	if (shortest)
 		precision = shortest_precision(f);
@@ -216,8 +231,11 @@ append_decimal(struct buf *out, double f, char verb, int precision)
 		return;
 	case 'f':
 		if (shortest)
-			precision -= decimal_exponent(f, precision);
-		buf_printf(out, "%.*f", precision > 0 ? precision : 0, f);
+			exponent = decimal_exponent(f, precision);
+		if (shortest && exponent > precision)
+			append_whole(out, f, precision, exponent - precision);
+		else
+			buf_printf(out, "%.*f", shortest ? precision - exponent : precision, f);
 		return;
 	default:
 		if (!shortest) {

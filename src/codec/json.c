@@ -685,11 +685,11 @@ read_value(struct reader *r, const struct node *node)
 /* ---- the whole text ---- */
 
 static void
-fields_push(struct json_fields *f, struct arena *arena, struct json_field field)
+fields_push(struct json_fields *f, struct arena *arena, struct json_member field)
 {
 	if (f->n == f->cap) {
 		size_t cap = f->cap > 0 ? 2 * f->cap : 16;
-		struct json_field *grown = arena_alloc(arena, cap * sizeof(*grown));
+		struct json_member *grown = arena_alloc(arena, cap * sizeof(*grown));
 
 		if (f->n > 0)
 			memcpy(grown, f->items, f->n * sizeof(*grown));
@@ -703,7 +703,7 @@ fields_push(struct json_fields *f, struct arena *arena, struct json_field field)
 static bool
 read_field(struct reader *r, struct json_fields *fields, struct str name, const struct node *child)
 {
-	struct json_field field = {.name = name};
+	struct json_member field = {.name = name};
 	const char *start = r->p;
 
 	if (r->p < r->end && (*r->p == '{' || *r->p == '[')) {

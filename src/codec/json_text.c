@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/codec/json_text.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "longship/base/check.h"
 #include "longship/base/vec.h"
+#include "longship/codec/gofmt.h"
 
 /*
  * Compacting walks the tokens of a validated text and writes each in its canonical form. It needs no
@@ -72,9 +71,9 @@ json_text_unescape(struct arena *arena, struct str inner)
 }
 
 static bool
-quote_special(unsigned char c, bool html)
+quote_special(unsigned char c)
 {
-	return c < 0x20 || c == '"' || c == '\\' || c >= 0x80 || (html && (c == '<' || c == '>' || c == '&'));
+	return c < 0x20 || c == '"' || c == '\\' || c >= 0x80 || c == '<' || c == '>' || c == '&';
 }
 
 static bool
@@ -95,8 +94,9 @@ quote_byte(struct buf *b, unsigned char c)
 	}
 }
 
-bool
-json_text_quote(struct buf *b, struct str s, bool html)
+/* As jsoniter does it by default; < > & too, and no short forms of \b and \f, unlike encoding/json. */
+static void
+quote(struct buf *b, struct str s)
 {
 	size_t start = 0, i = 0;
 
@@ -105,7 +105,7 @@ json_text_quote(struct buf *b, struct str s, bool html)
 		uint32_t rune = 0;
 		size_t n = 1;
 
-		if (!quote_special((unsigned char)s.s[i], html)) {
+		if (!quote_special((unsigned char)s.s[i])) {
 			i++;
 			continue;
 		}
@@ -126,7 +126,7 @@ json_text_quote(struct buf *b, struct str s, bool html)
 		start = i;
 	}
 	buf_append(b, s.s + start, s.len - start);
-	return buf_putc(b, '"');
+	buf_putc(b, '"');
 }
 
 static size_t
@@ -186,67 +186,20 @@ json_text_parse_number(struct str s, double *ret)
 	return true;
 }
 
-/* The fewest digits that give the same float64 back, and the decimal exponent of the first. */
-static size_t
-shortest(double n, char digits[20], int *ret_exponent)
+bool
+json_text_number(struct buf *b, double n)
 {
-	char text[40];
-	size_t len = 0;
-
-	/* A normal number never needs fewer than 15 to read back; zeros behind are cut. */
-	for (int precision = n < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
-		(void)snprintf(text, sizeof(text), "%.*e", precision, n);
-		if (strtod(text, NULL) == n)
-			break;
-	}
-	for (const char *p = text; *p != 'e'; p++) {
-		if (*p >= '0' && *p <= '9')
-			digits[len++] = *p;
-	}
-	while (len > 1 && digits[len - 1] == '0')
-		len--;
-	*ret_exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
-	return len;
-}
-
-size_t
-json_text_number(double n, char out[JSON_NUMBER_BYTES])
-{
-	char digits[20];
-	int exponent;
 	double size = fabs(n);
-	size_t len, at = 0;
 
-	if (signbit(n))
-		out[at++] = '-';
-	if (n == 0) {
-		out[at++] = '0';
-		return at;
+	if (size == 0 || (size >= 1e-6 && size < 1e21))
+		return gofmt_float(b, n, 'f', -1);
+	(void)gofmt_float(b, n, 'e', -1);
+	/* e-09 becomes e-9. */
+	if (b->len >= 4 && memcmp(b->data + b->len - 4, "e-0", 3) == 0) {
+		b->data[b->len - 2] = b->data[b->len - 1];
+		b->len--;
 	}
-	len = shortest(size, digits, &exponent);
-	if (size < 1e-6 || size >= 1e21) {
-		out[at++] = digits[0];
-		if (len > 1) {
-			out[at++] = '.';
-			memcpy(out + at, digits + 1, len - 1);
-			at += len - 1;
-		}
-		return at + (size_t)snprintf(out + at, JSON_NUMBER_BYTES - at, exponent < 0 ? "e%d" : "e+%d", exponent);
-	}
-	if (exponent < 0) {
-		out[at++] = '0';
-		out[at++] = '.';
-		for (int i = -1; i > exponent; i--)
-			out[at++] = '0';
-	}
-	for (size_t i = 0; i < len; i++) {
-		if (exponent >= 0 && (int)i == exponent + 1)
-			out[at++] = '.';
-		out[at++] = digits[i];
-	}
-	for (int i = (int)len; i <= exponent; i++)
-		out[at++] = '0';
-	return at;
+	return !b->overflow;
 }
 
 struct member {
@@ -341,14 +294,13 @@ compact_string(struct compact *c, struct arena *arena, struct str text, size_t i
 	}
 	assert(i < text.len);
 	inner = (struct str){text.s + start, i - start};
-	json_text_quote(&c->out, escaped ? json_text_unescape(arena, inner) : inner, true);
+	quote(&c->out, escaped ? json_text_unescape(arena, inner) : inner);
 	return i + 1;
 }
 
 static size_t
 compact_number(struct compact *c, struct str text, size_t i)
 {
-	char made[JSON_NUMBER_BYTES];
 	size_t start = i, digits;
 	double n = 0;
 
@@ -360,7 +312,7 @@ compact_number(struct compact *c, struct str text, size_t i)
 	if (digits == text.len && digits <= 15)
 		buf_str(&c->out, text);
 	else if (json_text_parse_number(text, &n))
-		buf_append(&c->out, made, json_text_number(n, made));
+		(void)json_text_number(&c->out, n);
 	return i;
 }
 
@@ -436,7 +388,7 @@ json_text_compact(struct arena *arena, struct str value)
 	struct str made;
 
 	/* \u00XX is the longest escape of one byte. */
-	buf_init(&c.out, 6 * value.len + 2 * JSON_NUMBER_BYTES);
+	buf_init(&c.out, 6 * value.len + 64);
 	for (size_t i = 0; i < value.len;)
 		i = compact_token(&c, arena, value, i);
 	made = arena_str(arena, buf_view(&c.out));

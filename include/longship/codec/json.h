@@ -23,10 +23,10 @@
 #define JSON_PATHS_MAX 1024     /* paths of one set */
 #define JSON_FROM_END_MAX 16    /* a[-16] is the farthest index from the end */
 
-enum json_kind { JSON_NULL, JSON_STRING, JSON_NUMBER, JSON_BOOL };
+enum json_value_kind { JSON_NULL, JSON_STRING, JSON_NUMBER, JSON_BOOL };
 
 struct json_value { /* JSON_NULL also when the path leads nowhere */
-	enum json_kind kind;
+	enum json_value_kind kind;
 	bool boolean;
 	union {
 		struct str text; /* JSON_STRING; of an object or array: its compact JSON text */
@@ -45,14 +45,14 @@ bool json_paths_add(struct json_paths *, struct str expression, struct str *ret_
 size_t json_paths_count(const struct json_paths *);
 
 /* Fields of the top level that a caller selects by name. */
-struct json_field {
+struct json_member {
 	struct str name;
 	struct json_value value;
 };
 struct json_fields {
 	bool (*select)(void *ptr, struct str name);
 	void *ptr;
-	struct json_field *items; /* in the arena of the call; later ones replace earlier ones of the same name */
+	struct json_member *items; /* in the arena of the call; later ones replace earlier ones of the same name */
 	size_t n, cap;
 };
 

@@ -12,15 +12,12 @@
 
 /* Without the quotes; a surrogate that has no partner becomes U+FFFD, other bytes stay as they are. */
 struct str json_text_unescape(struct arena *, struct str inner);
-/* `"…"`, escaped as Go's encoders do: \" \\ \n \r \t \u00XX, U+2028/9, bad UTF-8 as \ufffd; < > & too when html. */
-bool json_text_quote(struct buf *, struct str, bool html);
 /*
  * A value decoded and encoded again by jsoniter's default settings: no white space, numbers as shortest
  * float64, strings with HTML escapes, of repeated keys the last. jsoniter's order of keys is random; here they stay as written.
  */
 struct str json_text_compact(struct arena *, struct str value);
-/* Go's shortest float64: 'f', or 'e' below 1e-6 and from 1e21 on. Returns the length. */
-#define JSON_NUMBER_BYTES 40
-size_t json_text_number(double, char out[JSON_NUMBER_BYTES]);
+/* A number as jsoniter writes it: Go's shortest float64, 'f', or 'e' below 1e-6 and from 1e21 on. */
+bool json_text_number(struct buf *, double);
 /* The value of a number's text as Go's ParseFloat gives it; false when it is no JSON number or out of range. */
 bool json_text_parse_number(struct str, double *ret);
