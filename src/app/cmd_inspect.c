@@ -264,6 +264,7 @@ run(struct inspect *in, struct component *c)
 	in->table = labels_table_new();
 	buf_init(&in->out, OUTPUT_BYTES_MAX);
 	replace_receivers(c, &receiver);
+	c->state = mem_zalloc(c->type->state_size > 0 ? c->type->state_size : 1);
 	if (c->type->start(c, c->args) < 0) {
 		fprintf(stderr, "longship inspect: %s does not start\n", in->id);
 	} else {
@@ -274,6 +275,8 @@ run(struct inspect *in, struct component *c)
 	}
 	trace_free(in->trace);
 	c->type->stop(c);
+	mem_free(c->state);
+	c->state = NULL;
 	buf_done(&in->out);
 	arena_free(in->arena);
 	labels_table_free(in->table);

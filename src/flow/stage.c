@@ -51,7 +51,7 @@ stage_regex_compile(struct stage_builder *b, struct str pattern, const char *pre
 bool
 stage_label_name_valid(struct str name)
 {
-	return name.len > 0 && str_utf8_valid(name);
+	return name.len > 0 && str_utf8_valid(name) && memchr(name.s, '"', name.len) == NULL && memchr(name.s, '\\', name.len) == NULL;
 }
 
 bool

@@ -11,5 +11,6 @@ const struct arg_variant *const stage_variants[] = {
 	&stage_output,
 	&stage_regex,
 	&stage_static_labels,
+	&stage_timestamp,
 	NULL,
 };

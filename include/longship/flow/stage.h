@@ -39,7 +39,8 @@ void *stage_fail(struct stage_builder *, const char *format, ...) __attribute__(
 const struct drop_reason *stage_drop_reason(struct stage_builder *, struct str name);
 /* An expression in the pipeline's arena. NULL with a diagnostic: the prefix (may be NULL) and Go's words. */
 struct regex *stage_regex_compile(struct stage_builder *, struct str pattern, const char *prefix);
-/* Prometheus' UTF-8 rule: not empty, well-formed. */
+/* Prometheus' UTF-8 rule: not empty, well-formed. Beyond it, a name with a quote or backslash is refused: the language takes
+ * quoted keys byte for byte, so "" and "\xfd" arrive with those, and Loki would refuse every push. */
 bool stage_label_name_valid(struct str);
 
 /*
