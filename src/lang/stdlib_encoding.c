@@ -6,7 +6,9 @@
 #include "longship/base/limits.h"
 #include "longship/codec/base64.h"
 #include "longship/codec/json_tree.h"
+#include "longship/codec/jsonpath.h"
 #include "longship/codec/url.h"
+#include "longship/codec/yaml.h"
 
 /* Between the language's values and texts in other notations: JSON, YAML, base64, URLs, JSONPath. */
 
@@ -82,6 +84,133 @@ encoding_from_json(struct function_call *call, const struct value *args, size_t 
 		return function_fail(call, -1, "%.*s", STR_FMT(error));
 	*ret = from_json_value(call->arena, json, true);
 	return true;
+}
+
+static bool from_yaml_value(struct function_call *, const struct yaml_tree *, struct value *ret);
+
+static bool
+from_yaml_sequence(struct function_call *call, const struct yaml_tree *yaml, struct value *ret)
+{
+	struct value *items;
+
+	if (!stdlib_room(call, yaml->sequence.n * sizeof(*items)))
+		return false;
+	items = arena_array(call->arena, struct value, yaml->sequence.n);
+	for (size_t i = 0; i < yaml->sequence.n; i++) {
+		if (!from_yaml_value(call, yaml->sequence.items[i], &items[i]))
+			return false;
+	}
+	*ret = (struct value){.kind = VALUE_ARRAY, .array = {items, yaml->sequence.n}};
+	return true;
+}
+
+static bool
+from_yaml_mapping(struct function_call *call, const struct yaml_tree *yaml, struct value *ret)
+{
+	struct field *fields;
+	struct value *values;
+
+	if (!stdlib_room(call, yaml->mapping.n * (sizeof(*fields) + sizeof(*values))))
+		return false;
+	fields = arena_array(call->arena, struct field, yaml->mapping.n);
+	values = arena_array(call->arena, struct value, yaml->mapping.n);
+	for (size_t i = 0; i < yaml->mapping.n; i++) {
+		const struct yaml_tree *key = yaml->mapping.pairs[i].key;
+
+		/* Alloy makes a value of it that nothing accepts. */
+		if (key->kind != YAML_TREE_STRING)
+			return function_fail(call, -1, "yaml: line %u: the key %.*s is not a string", key->line, STR_FMT(key->text));
+		if (!from_yaml_value(call, yaml->mapping.pairs[i].value, &values[i]))
+			return false;
+		fields[i] = (struct field){key->text, &values[i]};
+	}
+	*ret = (struct value){.kind = VALUE_OBJECT, .object = {fields, yaml->mapping.n}};
+	return true;
+}
+
+static bool
+from_yaml_value(struct function_call *call, const struct yaml_tree *yaml, struct value *ret)
+{
+	switch (yaml->kind) {
+	case YAML_TREE_SEQUENCE:
+		return from_yaml_sequence(call, yaml, ret);
+	case YAML_TREE_MAPPING:
+		return from_yaml_mapping(call, yaml, ret);
+	case YAML_TREE_BOOL:
+		*ret = value_bool(yaml->boolean);
+		return true;
+	case YAML_TREE_INT:
+		*ret = value_int(yaml->i);
+		return true;
+	case YAML_TREE_UINT:
+		*ret = (struct value){.kind = VALUE_UINT, .u = yaml->u};
+		return true;
+	case YAML_TREE_FLOAT:
+		*ret = value_float(yaml->f);
+		return true;
+	case YAML_TREE_STRING:
+		*ret = value_string(yaml->text);
+		return true;
+	case YAML_TREE_TIME:
+		*ret = value_string(yaml->rfc3339);
+		return true;
+	default:
+		*ret = (struct value){.kind = VALUE_NULL};
+		return true;
+	}
+}
+
+static bool
+encoding_from_yaml(struct function_call *call, const struct value *args, size_t n, struct value *ret)
+{
+	struct yaml_tree_error error;
+	const struct yaml_tree *yaml = yaml_tree_parse(call->arena, stdlib_text(&args[0]), &error);
+
+	(void)n;
+	if (yaml != NULL)
+		return from_yaml_value(call, yaml, ret);
+	if (error.line > 0 && memchr(error.text.s, '\n', error.text.len) == NULL)
+		return function_fail(call, -1, "yaml: line %u: %.*s", error.line, STR_FMT(error.text));
+	return function_fail(call, -1, "yaml: %.*s", STR_FMT(error.text));
+}
+
+/* Matches may hold each other, so their values together can be much larger than the document. */
+static bool
+from_matches(struct function_call *call, const struct json *matches, struct value *ret)
+{
+	struct value *items = arena_array(call->arena, struct value, matches->array.n);
+
+	for (size_t i = 0; i < matches->array.n; i++) {
+		items[i] = from_json_value(call->arena, &matches->array.items[i], false);
+		if (!stdlib_room(call, 0))
+			return false;
+	}
+	*ret = (struct value){.kind = VALUE_ARRAY, .array = {items, matches->array.n}};
+	return true;
+}
+
+/* The matches of a path in a JSON text; numbers stay whole where they are, as ojg reads them. */
+static bool
+encoding_json_path(struct function_call *call, const struct value *args, size_t n, struct value *ret)
+{
+	struct str text = stdlib_text(&args[0]), error;
+	struct jsonpath *path = jsonpath_compile(call->arena, stdlib_text(&args[1]), &error);
+	const struct json *json, *matches = NULL;
+
+	(void)n;
+	if (path == NULL)
+		return function_fail(call, -1, "%.*s", STR_FMT(error));
+	if (!stdlib_room(call, json_room(text)))
+		return false;
+	json = str_trim(text).len > 0 ? json_tree_parse(call->arena, text, JSON_TREE_BIG_AS_TEXT, &error) :
+					arena_make(call->arena, struct json);
+	if (json != NULL)
+		matches = jsonpath_get(path, json, call->arena, &error);
+	if (matches == NULL)
+		return function_fail(call, -1, "%.*s", STR_FMT(error));
+	if (!stdlib_room(call, matches->array.n * sizeof(struct value)))
+		return false;
+	return from_matches(call, matches, ret);
 }
 
 static bool
@@ -239,6 +368,12 @@ const struct function stdlib_encoding_functions[] = {
 		.doc = "The value of a JSON text."},
 	{.name = "json_decode", .replaced_by = "encoding.from_json", .args_min = 1, .args_max = 1, .params = {PARAM_STRING},
 		.call = encoding_from_json, .doc = "Former name of encoding.from_json."},
+	{.name = "encoding.from_yaml", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = encoding_from_yaml,
+		.doc = "The value of a YAML text."},
+	{.name = "yaml_decode", .replaced_by = "encoding.from_yaml", .args_min = 1, .args_max = 1, .params = {PARAM_STRING},
+		.call = encoding_from_yaml, .doc = "Former name of encoding.from_yaml."},
+	{.name = "json_path", .args_min = 2, .args_max = 2, .params = {PARAM_STRING, PARAM_STRING}, .call = encoding_json_path,
+		.doc = "What a JSONPath expression finds in a JSON text, as an array."},
 	{.name = "encoding.to_json", .args_min = 1, .args_max = 1, .params = {PARAM_ANY}, .call = encoding_to_json,
 		.doc = "An object as a JSON text."},
 	{.name = "encoding.from_base64", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = encoding_from_base64,

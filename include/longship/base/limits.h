@@ -40,4 +40,6 @@
 #define YAML_NODES_MAX 1000000         /* nodes after aliases are followed: "billion laughs" */
 #define JSONPATH_BYTES_MAX (64u << 10) /* text of one path */
 #define JSONPATH_NESTING_MAX 50        /* parentheses, filters and functions in each other */
+#define JSONPATH_FRAGMENTS_MAX 200     /* parts of one path */
+#define JSONPATH_DEPTH_MAX 5000        /* recursion of a path over a document, filters included */
 #define JSONPATH_STEPS_MAX 10000000    /* nodes that one path may visit: filters within descents multiply */
