@@ -10,6 +10,8 @@ const struct command commands[] = {
 	{"targets", cmd_targets, "PATH COMPONENT", "Print the targets that a discovery or match component exports now, as JSON"},
 	{"inspect", cmd_inspect, "PATH COMPONENT [--input=raw|jsonl] [--output=text|jsonl] [--now=RFC3339] [--metrics=FILE]",
 		"Feed standard input to one component and print what it forwards"},
+	{"fmt", cmd_fmt, "[--write|--test] [PATH]", "Bring a configuration into its usual form"},
+	{"eval", cmd_eval, "EXPR", "Print an expression's value as JSON"},
 	{"help", cmd_help, "[COMMAND|COMPONENT]", "Explain a command, or a component's arguments"},
 	{"version", cmd_version, "", "Print the version"},
 	{NULL, NULL, NULL, NULL},

@@ -240,6 +240,25 @@ fill_table(enum options_command command, struct option *table)
 	return n;
 }
 
+/* getopt takes abbreviations, which would change their meaning with every new flag. */
+static const char *
+find_unknown(enum options_command command, int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		struct str name, value;
+		bool known = false;
+
+		if (strncmp(argv[i], "--", 2) != 0)
+			continue;
+		(void)str_cut(str_from(argv[i] + 2), '=', &name, &value);
+		for (size_t k = 0; k < ARRAY_LEN(flags); k++)
+			known = known || ((flags[k].commands & (unsigned)command) != 0 && str_is(name, flags[k].name));
+		if (!known)
+			return argv[i];
+	}
+	return NULL;
+}
+
 static bool
 check_operands(enum options_command command, const struct options *options)
 {
@@ -255,6 +274,7 @@ bool
 options_parse(enum options_command command, int argc, char **argv, struct options *ret, int *ret_status)
 {
 	struct option table[ARRAY_LEN(flags) + 1];
+	const char *unknown = find_unknown(command, argc, argv);
 	int c;
 
 	*ret = (struct options){
@@ -266,6 +286,10 @@ options_parse(enum options_command command, int argc, char **argv, struct option
 	};
 	(void)fill_table(command, table);
 	*ret_status = STATUS_USAGE;
+	if (unknown != NULL) {
+		report_unknown(command, unknown);
+		return false;
+	}
 	opterr = 0;
 	optind = 0;
 	while ((c = getopt_long(argc, argv, ":h", table, NULL)) != -1) {

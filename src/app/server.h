@@ -22,7 +22,7 @@ struct server_hooks {
 };
 
 /* Listens on host:port. 0 or -errno, with the reason in error. */
-#define SERVER_ERROR_BYTES 512
+#define SERVER_ERROR_BYTES 640
 int server_new(struct runtime *, const char *listen_addr, const struct server_hooks *, struct server **ret,
 	char error[SERVER_ERROR_BYTES]) __attribute__((warn_unused_result));
 void server_free(struct server *);

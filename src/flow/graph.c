@@ -138,7 +138,7 @@ graph_node_start(struct graph_node *node)
 
 	assert(!node->running && node->args != NULL);
 	node->fail_text[0] = '\0';
-	component->args = node->args->args;
+	assert(component->args == node->args->args);
 	component->state = mem_zalloc(component->type->state_size + 1);
 	r = component->type->start != NULL ? component->type->start(component, component->args) : 0;
 	if (r < 0) {
@@ -179,13 +179,9 @@ graph_node_update(struct graph_node *node, struct graph_args *args)
 	struct graph_args *old = node->args;
 
 	node->args = args;
-	if (node->running) {
-		const void *old_args = node->component.args;
-
-		node->component.args = args->args;
-		if (node->component.type->update != NULL)
-			node->component.type->update(&node->component, old_args, args->args);
-	}
+	node->component.args = args->args;
+	if (node->running && node->component.type->update != NULL)
+		node->component.type->update(&node->component, old->args, args->args);
 	graph_args_free(old);
 }
 

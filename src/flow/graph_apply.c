@@ -142,6 +142,7 @@ apply_node(struct apply *apply, struct load_node *from)
 	struct graph_node *node = from->node;
 	bool same;
 
+	node->dirty = false;
 	if (!args_current(from) && !evaluate_again(apply, from))
 		return;
 	same = node->args != NULL && args_equal(from->type->args, from->args->args, node->args->args);

@@ -46,7 +46,7 @@ resolve(void *ptr, const struct str *parts, size_t n, size_t *ret_used)
 
 /* The directory of the file that a block stands in. */
 static const char *
-module_path(struct graph_text *text, const struct block *block)
+module_path(const struct graph_text *text, const struct block *block, struct arena *arena)
 {
 	struct str name;
 
@@ -57,7 +57,7 @@ module_path(struct graph_text *text, const struct block *block)
 		name.len--;
 	if (name.len == 0)
 		return ".";
-	return arena_z(text->arena, str_head(name, name.len > 1 ? name.len - 1 : 1));
+	return arena_z(arena, str_head(name, name.len > 1 ? name.len - 1 : 1));
 }
 
 /* What check says without a place of its own is said of the block, as a failed build. */
@@ -90,9 +90,10 @@ graph_eval_args(struct graph_text *text, const struct component_type *type, cons
 	struct graph_node *const *deps, size_t n_deps, struct diags *diags)
 {
 	struct graph_args *args = mem_new(struct graph_args);
-	struct eval_env env = {.ptr = (void *)scope, .resolve = resolve, .module_path = module_path(text, block)};
+	struct eval_env env = {.ptr = (void *)scope, .resolve = resolve};
 
 	args->arena = arena_new(0);
+	env.module_path = module_path(text, block, args->arena);
 	args->text = graph_text_ref(text);
 	args->seen = mem_alloc((n_deps + 1) * sizeof(*args->seen));
 	for (size_t i = 0; i < n_deps; i++)

@@ -108,7 +108,8 @@ nearest_id(struct graph_load *load, const struct reference *reference)
 	const char *nearest = NULL;
 
 	for (size_t i = 0; i < load->n_nodes; i++)
-		vec_push(&ids, arena_z(load->text->arena, load->nodes[i].id));
+		if (load->nodes[i].type == NULL || (load->nodes[i].type->flags & COMPONENT_BLOCK) == 0)
+			vec_push(&ids, arena_z(load->text->arena, load->nodes[i].id));
 	for (size_t parts = reference->n < REFERENCE_PARTS_MAX ? reference->n : REFERENCE_PARTS_MAX; parts > 1 && nearest == NULL;
 		parts--)
 		nearest = str_nearest(join_parts(load->text->arena, reference->parts, parts), ids.items, ids.len);

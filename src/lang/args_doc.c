@@ -111,6 +111,8 @@ put_attr(struct page *p, const struct arg_spec *row, int depth)
 		put_limit(p, row, "most", row->max);
 	if (row->flags & ARG_DEPRECATED)
 		buf_z(p->out, ", deprecated");
+	if (row->flags & ARG_UNSUPPORTED)
+		buf_z(p->out, ", only in Alloy");
 	buf_putc(p->out, '\n');
 	put_doc(p, row->doc, depth + 2);
 }
@@ -158,7 +160,7 @@ put_block(struct page *p, const struct arg_spec *row, int depth)
 	buf_printf(p->out, "%s%s  block%s%s%s\n", row->name,
 		(row->flags & ARG_NEEDS_LABEL) || has_label(row->sub) ? " \"LABEL\"" : "",
 		row->flags & ARG_REQUIRED ? ", required" : "", row->kind == ARG_BLOCKS ? ", repeatable" : "",
-		row->flags & ARG_DEPRECATED ? ", deprecated" : "");
+		row->flags & ARG_DEPRECATED ? ", deprecated" : row->flags & ARG_UNSUPPORTED ? ", only in Alloy" : "");
 	put_doc(p, row->doc, depth + 2);
 	put_table(p, row->sub, depth + 1);
 }
