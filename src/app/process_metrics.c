@@ -2,6 +2,7 @@
 #include "process_metrics.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -50,7 +51,8 @@ read_stat(struct usage *ret)
 	ret->cpu_s = (double)(user + kernel) / (double)ticks;
 	ret->virtual_bytes = (double)virtual_bytes;
 	ret->resident_bytes = (double)resident_pages * (double)sysconf(_SC_PAGESIZE);
-	ret->start_s = now_s - ((double)boot.tv_sec + (double)boot.tv_nsec / 1e9) + (double)start / (double)ticks;
+	/* To the tick, so that it does not tremble from scrape to scrape. */
+	ret->start_s = round((now_s - ((double)boot.tv_sec + (double)boot.tv_nsec / 1e9)) * 10) / 10 + (double)start / (double)ticks;
 	return true;
 }
 

@@ -224,8 +224,8 @@ open_http(struct server *server, char error[SERVER_ERROR_BYTES])
 	if (r >= 0)
 		r = loop_watch_new(server->runtime->loop, http_server_fd(server->http), EPOLLIN, on_readable, server, &server->watch);
 	if (r < 0) {
-		snprintf(error, SERVER_ERROR_BYTES, "cannot listen on %s:%u: %s", server->host, (unsigned)server->port,
-			why[0] != '\0' ? why : strerror(-r));
+		/* The server's own reason names the address. */
+		snprintf(error, SERVER_ERROR_BYTES, "%s", why[0] != '\0' ? why : strerror(-r));
 		close_http(server);
 		return r;
 	}
