@@ -24,6 +24,7 @@ enum space {
 };
 
 #define NEWLINES_MAX 2
+#define PASSES_MAX 6
 
 struct spot {
 	size_t off, line;
@@ -479,8 +480,9 @@ done(struct printer *p)
 	vec_done(&p->spaces);
 }
 
-bool
-format_file(struct arena *arena, const struct source *source, uint32_t file, struct diags *diags, struct buf *out)
+/* One pass over one file. */
+static bool
+format_once(struct arena *arena, const struct source *source, uint32_t file, struct diags *diags, struct buf *out)
 {
 	struct comments comments;
 	struct body *body = parse_file_comments(arena, source, file, diags, &comments);
@@ -498,6 +500,49 @@ format_file(struct arena *arena, const struct source *source, uint32_t file, str
 	done(&p);
 	if (!ok)
 		diag_error(diags, (struct src_pos){0}, "the formatted file is larger than %zu bytes", out->max_bytes);
+	return ok;
+}
+
+/* Formats what a pass has made. */
+static bool
+format_again(struct str text, struct diags *diags, struct buf *out)
+{
+	struct arena *arena = arena_new(0);
+	struct source source;
+	struct diags problems;
+	bool ok;
+
+	source_init(&source, arena);
+	source_add(&source, STR_EMPTY, text);
+	diags_init(&problems, arena, &source);
+	ok = format_once(arena, &source, 1, &problems, out);
+	if (!ok)
+		diag_error(diags, (struct src_pos){0}, "the file cannot be formatted without changing it: %.*s",
+			STR_FMT(problems.items[0].text));
+	diags_done(&problems);
+	arena_free(arena);
+	return ok;
+}
+
+/* A block that becomes one line changes what stands aligned around it: passes follow until nothing changes. */
+bool
+format_file(struct arena *arena, const struct source *source, uint32_t file, struct diags *diags, struct buf *out)
+{
+	struct buf text, again;
+	bool ok, same = false;
+
+	buf_init(&text, out->max_bytes);
+	ok = format_once(arena, source, file, diags, &text);
+	for (int i = 0; ok && !same && i < PASSES_MAX; i++) {
+		buf_init(&again, out->max_bytes);
+		ok = format_again(buf_view(&text), diags, &again);
+		same = str_eq(buf_view(&text), buf_view(&again));
+		buf_done(&text);
+		text = again;
+	}
+	if (ok)
+		buf_str(out, buf_view(&text));
+	buf_done(&text);
 	return ok;
 }
 
