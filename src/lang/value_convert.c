@@ -273,7 +273,7 @@ convert_to_regex(struct eval *ev, const struct value_path *path, struct str *ret
 	scratch = arena_new(0);
 	ok = regex_compile(scratch, text, 0, &error, &off) != NULL;
 	if (!ok)
-		eval_fail(ev, path, "error parsing regexp: %.*s", STR_FMT(error));
+		eval_fail(ev, path, "%.*s", STR_FMT(error));
 	arena_free(scratch);
 	if (ok)
 		*ret = text;
