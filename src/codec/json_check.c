@@ -210,6 +210,9 @@ put_number(struct check *c, struct str token, size_t fraction_digits, bool real)
 		}
 	}
 	buf_str(c->out, token);
+	/* The sign of a zero only a real keeps. */
+	if (str_is(token, "-0") && !c->big_as_text)
+		return buf_z(c->out, ".0");
 	return real || fits || buf_z(c->out, "e0");
 }
 

@@ -174,18 +174,15 @@ string_replace(struct function_call *call, const struct value *args, size_t n, s
 	return ok;
 }
 
-/* The next part of a text: up to the separator, or one character when that is empty (a bad byte as U+FFFD). */
+/* The next part of a text: up to the separator, or one character when that is empty. */
 static struct str
 next_part(struct str *rest, struct str separator)
 {
 	struct str part = *rest;
 	ptrdiff_t at;
-	uint32_t rune;
 
 	if (separator.len == 0) {
 		part = str_head(*rest, rune_len(*rest));
-		if (str_utf8_decode(*rest, &rune) == 0)
-			part = STR("\xef\xbf\xbd");
 		*rest = str_from_offset(*rest, rune_len(*rest));
 		return part;
 	}
