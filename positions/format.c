@@ -10,7 +10,7 @@
  * with check = the low half of XXH3-64 over the payload, seeded with the first eight bytes. So any damage
  * to any byte is seen, and the marker is only a place to try again from.
  */
-#define SET_FIXED_BYTES 22
+#define SET_FIXED_BYTES	 22
 #define MARK_FIXED_BYTES 42 /* with the number */
 
 static const uint8_t magic[8] = {0x89, 'L', 'S', 'P', 'O', 'S', '\r', '\n'};
@@ -204,7 +204,8 @@ format_decode_set(struct str set, struct position *ret)
 		return false;
 	cursor_len = get_le(p + 18, 2);
 	memory_len = get_le(p + 20, 2);
-	if (cursor_len > POSITIONS_CURSOR_BYTES_MAX || memory_len > POSITIONS_MEMORY_BYTES_MAX || format_set_bytes(p) != set.len)
+	if (cursor_len > POSITIONS_CURSOR_BYTES_MAX || memory_len > POSITIONS_MEMORY_BYTES_MAX ||
+		format_set_bytes(p) != set.len)
 		return false;
 	ret->offset = format_set_offset(p);
 	ret->updated_ns = format_set_updated_ns(p);
@@ -248,8 +249,8 @@ get_declare(const uint8_t *p, size_t len, struct format_record *ret)
 	key_len = get_le(p + 8, 2);
 	path_len = get_le(p + 10, 2);
 	labels_len = get_le(p + 12, 2);
-	if (key_len == 0 || key_len > POSITIONS_KEY_BYTES_MAX || path_len > POSITIONS_ATTR_BYTES_MAX || labels_len > POSITIONS_ATTR_BYTES_MAX ||
-		len != 14 + key_len + path_len + labels_len)
+	if (key_len == 0 || key_len > POSITIONS_KEY_BYTES_MAX || path_len > POSITIONS_ATTR_BYTES_MAX ||
+		labels_len > POSITIONS_ATTR_BYTES_MAX || len != 14 + key_len + path_len + labels_len)
 		return false;
 	ret->key = (struct str){(const char *)p + 14, key_len};
 	ret->path = (struct str){ret->key.s + key_len, path_len};
@@ -260,7 +261,8 @@ get_declare(const uint8_t *p, size_t len, struct format_record *ret)
 static bool
 get_mark(const uint8_t *p, size_t len, struct format_record *ret)
 {
-	if (len < MARK_FIXED_BYTES || get_le(p + 40, 2) > POSITIONS_MEMORY_BYTES_MAX || len != MARK_FIXED_BYTES + get_le(p + 40, 2))
+	if (len < MARK_FIXED_BYTES || get_le(p + 40, 2) > POSITIONS_MEMORY_BYTES_MAX ||
+		len != MARK_FIXED_BYTES + get_le(p + 40, 2))
 		return false;
 	ret->mark = (struct position_mark){
 		.from = get_le(p + 8, 8),

@@ -8,24 +8,24 @@
 #include "longship/base/str.h"
 #include "longship/positions/positions.h"
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION	    1
 #define FORMAT_HEADER_BYTES 16
-#define FORMAT_HEAD_BYTES 12 /* before a record's payload */
-#define FORMAT_MARKER_0 0xb7
-#define FORMAT_MARKER_1 0x4c
+#define FORMAT_HEAD_BYTES   12 /* before a record's payload */
+#define FORMAT_MARKER_0	    0xb7
+#define FORMAT_MARKER_1	    0x4c
 /* The largest payload is a DECLARE; the rest is for its fixed fields. */
 #define FORMAT_PAYLOAD_BYTES_MAX (POSITIONS_KEY_BYTES_MAX + 2 * POSITIONS_ATTR_BYTES_MAX + 64)
-#define FORMAT_RECORD_BYTES_MAX (FORMAT_HEAD_BYTES + FORMAT_PAYLOAD_BYTES_MAX)
+#define FORMAT_RECORD_BYTES_MAX	 (FORMAT_HEAD_BYTES + FORMAT_PAYLOAD_BYTES_MAX)
 
 enum format_type { FORMAT_DECLARE = 1, FORMAT_SET, FORMAT_MARK, FORMAT_FORGET, FORMAT_CLOCK };
 
 struct format_record {
 	enum format_type type;
-	uint64_t number; /* of the stream; but for FORMAT_CLOCK */
+	uint64_t number;	      /* of the stream; but for FORMAT_CLOCK */
 	struct str key, path, labels; /* FORMAT_DECLARE */
-	struct str set; /* FORMAT_SET: for format_decode_set */
-	struct position_mark mark; /* FORMAT_MARK */
-	int64_t last_ns; /* FORMAT_CLOCK */
+	struct str set;		      /* FORMAT_SET: for format_decode_set */
+	struct position_mark mark;    /* FORMAT_MARK */
+	int64_t last_ns;	      /* FORMAT_CLOCK */
 };
 
 enum format_header { FORMAT_HEADER_OURS, FORMAT_HEADER_NEWER, FORMAT_HEADER_DAMAGED };

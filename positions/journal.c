@@ -15,8 +15,8 @@
  * Appends go to `end`, which moves only when all bytes are there; what a failed append left behind is cut
  * off, at the latest before the next append, so stale records can never follow newer ones.
  */
-#define WINDOW_BYTES (256u << 10) /* read at once; many times the largest record */
-#define PAGE_BYTES 4096u          /* an unreadable disk block costs this much */
+#define WINDOW_BYTES   (256u << 10) /* read at once; many times the largest record */
+#define PAGE_BYTES     4096u	    /* an unreadable disk block costs this much */
 #define SNAPSHOT_BYTES (256u << 10) /* written at once */
 
 _Static_assert(WINDOW_BYTES >= 4 * FORMAT_RECORD_BYTES_MAX, "a whole record always fits");
@@ -61,7 +61,7 @@ struct loader {
 	struct journal *j;
 	uint8_t *window;
 	size_t at, len; /* of the window */
-	uint64_t base; /* file offset of the window's first byte */
+	uint64_t base;	/* file offset of the window's first byte */
 	bool eof;
 	bool skipping; /* inside of damage */
 	uint64_t first_damage;
@@ -222,14 +222,17 @@ journal_load(struct journal *j, struct state *st, struct positions_report *ret_r
 	report->streams = st->len;
 	if (j->damaged)
 		(void)snprintf(report->text, sizeof(report->text),
-			"%s is damaged: %zu records lost (%" PRIu64 " bytes, first at byte %" PRIu64 "), %zu kept; the next rewrite keeps it as %s",
-			JOURNAL_NAME, report->records_damaged, report->bytes_skipped, l.first_damage, report->records, JOURNAL_NAME_DAMAGED);
+			"%s is damaged: %zu records lost (%" PRIu64 " bytes, first at byte %" PRIu64
+			"), %zu kept; the next rewrite keeps it as %s",
+			JOURNAL_NAME, report->records_damaged, report->bytes_skipped, l.first_damage, report->records,
+			JOURNAL_NAME_DAMAGED);
 	*ret_report = *report;
 	return 0;
 }
 
 int
-journal_open(struct journal *j, const struct journal_io *io, int dirfd, struct state *st, struct positions_report *ret_report)
+journal_open(struct journal *j, const struct journal_io *io, int dirfd, struct state *st,
+	struct positions_report *ret_report)
 {
 	bool created = false;
 	int r;

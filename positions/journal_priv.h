@@ -10,8 +10,8 @@
 
 #include "state_priv.h"
 
-#define JOURNAL_NAME "positions.db"
-#define JOURNAL_NAME_NEW "positions.db.new"
+#define JOURNAL_NAME	     "positions.db"
+#define JOURNAL_NAME_NEW     "positions.db.new"
 #define JOURNAL_NAME_DAMAGED "positions.db.damaged"
 
 struct journal_io {
@@ -45,10 +45,10 @@ int journal_load(struct journal *, struct state *, struct positions_report *);
 /* All or nothing, as far as a later load is concerned; 0 or -errno. */
 int journal_append(struct journal *, struct str bytes);
 
-/* Writes a new file with all of the state beside the old one. The caller may then append to `ret` and sync it, and ends with
- * journal_replace or journal_abandon. */
+/* Writes a new file with all of the state beside the old one. The caller may then append to `ret` and sync it, and ends
+ * with journal_replace or journal_abandon. */
 int journal_snapshot(const struct journal *, const struct state *, struct journal *ret);
-/* Syncs, renames, makes the name durable; j becomes next. After an error j is as before and next is gone, but when only the last
- * step failed: then j has become next, too (its fd is another). */
+/* Syncs, renames, makes the name durable; j becomes next. After an error j is as before and next is gone, but when only
+ * the last step failed: then j has become next, too (its fd is another). */
 int journal_replace(struct journal *j, struct journal *next);
 void journal_abandon(struct journal *next);

@@ -25,15 +25,16 @@
  * all dirty streams whole until that works. While a snapshot is being synced, appends are also kept in
  * `tail`, which the new file gets before it takes the old one's place.
  */
-#define OUT_BYTES (256u << 10)         /* appended at once; a write with more takes several */
-#define TAIL_BYTES_MAX (8u << 20)      /* written while a snapshot is synced; beyond, it is given up and tried later */
-#define FORGETS_MAX (1u << 20)         /* kept while behind; the rest comes back with the next start and expires again */
-#define COMPACT_BYTES_MIN (1u << 20)   /* smaller files are not worth it */
-#define COMPACT_FACTOR 4               /* of what is live */
-#define COMPACT_RETRY_NS (10 * NS_PER_S) /* after a failed snapshot, which may be large */
-#define SYNC_NS NS_PER_S
+#define OUT_BYTES	     (256u << 10) /* appended at once; a write with more takes several */
+#define TAIL_BYTES_MAX	     (8u << 20) /* written while a snapshot is synced; beyond, it is given up and tried later */
+#define FORGETS_MAX	     (1u << 20) /* kept while behind; the rest comes back with the next start and expires again */
+#define COMPACT_BYTES_MIN    (1u << 20)	     /* smaller files are not worth it */
+#define COMPACT_FACTOR	     4		     /* of what is live */
+#define COMPACT_RETRY_NS     (10 * NS_PER_S) /* after a failed snapshot, which may be large */
+#define SYNC_NS		     NS_PER_S
 #define ONE_UPDATE_BYTES_MAX (4 * FORMAT_RECORD_BYTES_MAX)
-#define STREAM_BYTES_MAX (2 * FORMAT_RECORD_BYTES_MAX + STATE_MARKS_MAX * (FORMAT_HEAD_BYTES + 64 + POSITIONS_MEMORY_BYTES_MAX))
+#define STREAM_BYTES_MAX                                                                                               \
+	(2 * FORMAT_RECORD_BYTES_MAX + STATE_MARKS_MAX * (FORMAT_HEAD_BYTES + 64 + POSITIONS_MEMORY_BYTES_MAX))
 
 struct positions {
 	pthread_mutex_t file_lock;
@@ -301,8 +302,8 @@ sync_file(struct positions *p)
 	fd = p->journal.fd;
 	p->sync_due = false;
 	(void)pthread_mutex_unlock(&p->lock);
-	/* What could be written is made durable all the same. After a failed sync the kernel may have dropped the data and say
-	 * nothing the next time, so only a new file is believed. */
+	/* What could be written is made durable all the same. After a failed sync the kernel may have dropped the data
+	 * and say nothing the next time, so only a new file is believed. */
 	if (p->sync_failed)
 		return -EIO;
 	synced = p->journal.io->fdatasync(fd) < 0 ? -errno : 0;
@@ -360,8 +361,8 @@ run(void *ptr)
 }
 
 int
-positions_open_with(const char *dir, const struct journal_io *io, bool thread, struct positions **ret, struct positions_report *ret_report,
-	int *ret_pid)
+positions_open_with(const char *dir, const struct journal_io *io, bool thread, struct positions **ret,
+	struct positions_report *ret_report, int *ret_pid)
 {
 	struct positions *p = store_new();
 	int r = make_dir(dir);
@@ -417,7 +418,8 @@ positions_declare(struct positions *p, struct str key, struct str path, struct s
 	struct stream *s;
 
 	(void)pthread_mutex_lock(&p->lock);
-	s = state_declare(&p->state, key, str_head(path, POSITIONS_ATTR_BYTES_MAX), str_head(labels, POSITIONS_ATTR_BYTES_MAX));
+	s = state_declare(
+		&p->state, key, str_head(path, POSITIONS_ATTR_BYTES_MAX), str_head(labels, POSITIONS_ATTR_BYTES_MAX));
 	if (s != NULL)
 		s->seen_s = (uint32_t)(clock_now_ns() / NS_PER_S);
 	(void)pthread_mutex_unlock(&p->lock);
@@ -429,8 +431,10 @@ update_is_valid(const struct position_update *u)
 	if (u->key.len == 0 || u->key.len > POSITIONS_KEY_BYTES_MAX)
 		return false;
 	if (u->kind == POSITION_SET)
-		return u->position->n_holes <= POSITIONS_HOLES_MAX && u->position->n_checkpoints <= POSITIONS_CHECKPOINTS_MAX &&
-			u->position->cursor.len <= POSITIONS_CURSOR_BYTES_MAX && u->position->memory.len <= POSITIONS_MEMORY_BYTES_MAX;
+		return u->position->n_holes <= POSITIONS_HOLES_MAX &&
+		       u->position->n_checkpoints <= POSITIONS_CHECKPOINTS_MAX &&
+		       u->position->cursor.len <= POSITIONS_CURSOR_BYTES_MAX &&
+		       u->position->memory.len <= POSITIONS_MEMORY_BYTES_MAX;
 	if (u->kind == POSITION_MARK)
 		return u->mark->memory.len <= POSITIONS_MEMORY_BYTES_MAX;
 	return true;
@@ -470,7 +474,8 @@ apply(struct positions *p, const struct position_update *u, int64_t now_ns)
 	}
 	/* A stream that expired while its source was still reading it comes back. */
 	if (s == NULL || u->kind == POSITION_ATTR)
-		s = state_declare(&p->state, u->key, str_head(u->path, POSITIONS_ATTR_BYTES_MAX), str_head(u->labels, POSITIONS_ATTR_BYTES_MAX));
+		s = state_declare(&p->state, u->key, str_head(u->path, POSITIONS_ATTR_BYTES_MAX),
+			str_head(u->labels, POSITIONS_ATTR_BYTES_MAX));
 	if (s == NULL)
 		return -E2BIG;
 	if ((s->flags & STREAM_DECLARED) == 0) {
@@ -487,8 +492,8 @@ apply(struct positions *p, const struct position_update *u, int64_t now_ns)
 	return 0;
 }
 
-/* Appends p->out, unless r says that an earlier part of the same write failed. While behind, memory is what will be written. The tail
- * needs it either way. */
+/* Appends p->out, unless r says that an earlier part of the same write failed. While behind, memory is what will be
+ * written. The tail needs it either way. */
 static int
 put_out(struct positions *p, int r)
 {
@@ -584,7 +589,8 @@ positions_get(struct positions *p, struct str key, struct arena *arena, struct p
 
 	(void)pthread_mutex_lock(&p->lock);
 	s = state_find(&p->state, key);
-	found = s != NULL && s->set != NULL && format_decode_set((struct str){(const char *)s->set, format_set_bytes(s->set)}, ret);
+	found = s != NULL && s->set != NULL &&
+		format_decode_set((struct str){(const char *)s->set, format_set_bytes(s->set)}, ret);
 	if (found) {
 		ret->cursor = arena_str(arena, ret->cursor);
 		ret->memory = arena_str(arena, ret->memory);
@@ -616,7 +622,8 @@ positions_marks(struct positions *p, struct str key, struct arena *arena, struct
 }
 
 void
-positions_each(struct positions *p, bool (*fn)(void *ptr, struct str key, struct str path, struct str labels, const struct position *), void *ptr)
+positions_each(struct positions *p,
+	bool (*fn)(void *ptr, struct str key, struct str path, struct str labels, const struct position *), void *ptr)
 {
 	bool more = true;
 
@@ -628,7 +635,8 @@ positions_each(struct positions *p, bool (*fn)(void *ptr, struct str key, struct
 
 		if (s == NULL)
 			continue;
-		has = s->set != NULL && format_decode_set((struct str){(const char *)s->set, format_set_bytes(s->set)}, &position);
+		has = s->set != NULL &&
+		      format_decode_set((struct str){(const char *)s->set, format_set_bytes(s->set)}, &position);
 		more = fn(ptr, stream_key(s), stream_path(s), stream_labels(s), has ? &position : NULL);
 	}
 	(void)pthread_mutex_unlock(&p->lock);

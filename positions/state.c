@@ -306,7 +306,8 @@ insert_mark(struct state_marks *marks, struct position_mark mark)
 
 	while (at > 0 && marks->items[at - 1].from >= mark.from)
 		at--;
-	for (end = at; end < marks->len && (marks->items[end].from == mark.from || marks->items[end].from < mark.to); end++)
+	for (end = at; end < marks->len && (marks->items[end].from == mark.from || marks->items[end].from < mark.to);
+		end++)
 		mem_free((void *)marks->items[end].memory.s);
 	memmove(&marks->items[at + 1], &marks->items[end], (marks->len - end) * sizeof(marks->items[0]));
 	marks->len = marks->len - (end - at) + 1;
@@ -349,8 +350,8 @@ state_marks(const struct stream *s, const struct position_mark **ret)
 	return s->marks != NULL ? s->marks->len : 0;
 }
 
-/* A number or a key that was declared before may come again: then it is the same stream. A known number under another key, or the
- * other way round, can only stand in a damaged file: the newer record is right. */
+/* A number or a key that was declared before may come again: then it is the same stream. A known number under another
+ * key, or the other way round, can only stand in a damaged file: the newer record is right. */
 static bool
 apply_declare(struct state *st, const struct format_record *r)
 {

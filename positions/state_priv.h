@@ -8,16 +8,18 @@
 #include "format_priv.h"
 
 #define STATE_STREAMS_MAX (4u << 20) /* about 1 GiB of memory; far above any host's files */
-#define STATE_MARKS_MAX 4096         /* per stream (SPANS_UNSETTLED_MAX); beyond, the lowest is dropped */
+#define STATE_MARKS_MAX	  4096	     /* per stream (SPANS_UNSETTLED_MAX); beyond, the lowest is dropped */
 
-enum { STREAM_DECLARED = 1, /* this process wrote its DECLARE into the current file */
-       STREAM_DIRTY = 2 };  /* the file lacks some of it: a write failed */
+enum {
+	STREAM_DECLARED = 1, /* this process wrote its DECLARE into the current file */
+	STREAM_DIRTY = 2
+}; /* the file lacks some of it: a write failed */
 
 struct state_marks;
 
 struct stream {
-	uint64_t number; /* in the file; never given twice in one file */
-	uint8_t *set;    /* format_encode_set, NULL when it has no position */
+	uint64_t number;	   /* in the file; never given twice in one file */
+	uint8_t *set;		   /* format_encode_set, NULL when it has no position */
 	struct state_marks *marks; /* NULL when it has none */
 	uint32_t hash;
 	uint32_t seen_s; /* declared by a source at this time, in seconds; not stored */
@@ -27,7 +29,7 @@ struct stream {
 };
 
 struct state {
-	struct stream **slots; /* by key; open addressing, a power of two */
+	struct stream **slots;	 /* by key; open addressing, a power of two */
 	struct stream **numbers; /* by number, as long as slots; only while a file is loaded */
 	size_t slots_len, len;
 	uint64_t next_number;
@@ -57,8 +59,8 @@ stream_labels(const struct stream *s)
 }
 
 struct stream *state_find(const struct state *, struct str key);
-/* Finds or adds a stream (then under the next free number) and gives it these attributes. Other pointers to it end. NULL when
- * there are too many. */
+/* Finds or adds a stream (then under the next free number) and gives it these attributes. Other pointers to it end.
+ * NULL when there are too many. */
 struct stream *state_declare(struct state *, struct str key, struct str path, struct str labels);
 void state_set(struct state *, struct stream *, struct str set);
 void state_mark(struct state *, struct stream *, const struct position_mark *);

@@ -21,16 +21,16 @@
  * Families are few and live in a base map under name + type; one without series is not printed.
  * The hooks have a lock of their own, held while they run, so that they may use the registry.
  */
-#define LABELS_SERIES_MAX (LABELS_MAX + 2) /* component_id and component_path come on top */
-#define LABELS_TEXT_BYTES_MAX (64u << 10)  /* labels of one series as text; more counts as overflow */
-#define NUMBER_BYTES_MAX 32
+#define LABELS_SERIES_MAX     (LABELS_MAX + 2) /* component_id and component_path come on top */
+#define LABELS_TEXT_BYTES_MAX (64u << 10)      /* labels of one series as text; more counts as overflow */
+#define NUMBER_BYTES_MAX      32
 
 struct series {
 	struct metric metric; /* first: what callers hold */
 	struct family *family;
 	struct series *next;
 	uint64_t hash;
-	char *owner; /* NULL: nobody's */
+	char *owner;  /* NULL: nobody's */
 	char *labels; /* a="b",c="d" without braces, sorted by name, escaped */
 };
 
@@ -48,8 +48,8 @@ struct hook {
 };
 
 struct metrics {
-	pthread_mutex_t lock; /* families and series */
-	struct map families; /* name, NUL, type */
+	pthread_mutex_t lock;	    /* families and series */
+	struct map families;	    /* name, NUL, type */
 	pthread_mutex_t hooks_lock; /* taken before lock */
 	VEC(struct hook) hooks;
 };
@@ -179,7 +179,8 @@ add_label(struct metric_label *all, size_t *n, struct buf *names, enum metric_ty
 
 /* False when the text is too long. */
 static bool
-labels_text(struct buf *ret, enum metric_type type, const char *owner, const struct metric_label *labels, size_t n_labels)
+labels_text(
+	struct buf *ret, enum metric_type type, const char *owner, const struct metric_label *labels, size_t n_labels)
 {
 	struct metric_label all[LABELS_SERIES_MAX];
 	size_t n = 0, names_bytes = 64;
@@ -331,7 +332,8 @@ family_overflow(struct metrics *m, struct family *f, const double *bounds, size_
 	if (f->overflow == NULL)
 		f->overflow = family_add(f, labels, hash_str(labels), bounds, n_bounds, NULL);
 	count_own(m, "longship_metric_series_overflow_total",
-		"Series that were not made because their metric has too many; they share one with overflow=\"true\".", f->name);
+		"Series that were not made because their metric has too many; they share one with overflow=\"true\".",
+		f->name);
 	return f->overflow;
 }
 
@@ -348,8 +350,8 @@ has_other_type(const struct metrics *m, const struct family *f)
 }
 
 struct metric *
-metric_get_labels(struct metrics *m, enum metric_type type, const char *name, const char *help, const double *bounds, size_t n_bounds,
-	const char *owner, const struct metric_label *labels, size_t n_labels)
+metric_get_labels(struct metrics *m, enum metric_type type, const char *name, const char *help, const double *bounds,
+	size_t n_bounds, const char *owner, const struct metric_label *labels, size_t n_labels)
 {
 	struct buf text;
 	struct family *f;
@@ -367,7 +369,9 @@ metric_get_labels(struct metrics *m, enum metric_type type, const char *name, co
 		s = family_overflow(m, f, bounds, n_bounds);
 	} else if (s == NULL) {
 		if (f->len == 0 && has_other_type(m, f))
-			count_own(m, "longship_metric_conflicts_total", "Times a metric was made under a name that another type has; it is not shown.", f->name);
+			count_own(m, "longship_metric_conflicts_total",
+				"Times a metric was made under a name that another type has; it is not shown.",
+				f->name);
 		s = family_add(f, buf_view(&text), hash, bounds, n_bounds, owner);
 	}
 	(void)pthread_mutex_unlock(&m->lock);
@@ -403,7 +407,8 @@ metric_get(struct metrics *m, enum metric_type type, const char *name, const cha
 }
 
 struct metric *
-metric_histogram_get(struct metrics *m, const char *name, const char *help, const double *bounds, size_t n_bounds, const char *owner, ...)
+metric_histogram_get(struct metrics *m, const char *name, const char *help, const double *bounds, size_t n_bounds,
+	const char *owner, ...)
 {
 	struct metric_label labels[LABELS_SERIES_MAX];
 	va_list args;
@@ -487,7 +492,8 @@ metric_observe(struct metric *metric, double value)
 	atomic_fetch_add_explicit(&h->counts[i], 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&h->count, 1, memory_order_relaxed);
 	sum = atomic_load_explicit(&h->sum, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&h->sum, &sum, sum + value, memory_order_relaxed, memory_order_relaxed))
+	while (!atomic_compare_exchange_weak_explicit(
+		&h->sum, &sum, sum + value, memory_order_relaxed, memory_order_relaxed))
 		;
 }
 
@@ -541,8 +547,8 @@ append_number(struct buf *b, double value)
 	while (n > 1 && digits[n - 1] == '0')
 		n--;
 	if (exponent < -4 || exponent >= 6)
-		buf_printf(b, "%s%c%s%.*se%c%02d", signbit(value) ? "-" : "", digits[0], n > 1 ? "." : "", (int)n - 1, digits + 1,
-			exponent < 0 ? '-' : '+', abs(exponent));
+		buf_printf(b, "%s%c%s%.*se%c%02d", signbit(value) ? "-" : "", digits[0], n > 1 ? "." : "", (int)n - 1,
+			digits + 1, exponent < 0 ? '-' : '+', abs(exponent));
 	else
 		buf_printf(b, "%.*f", (int)n - 1 > exponent ? (int)n - 1 - exponent : 0, value);
 }

@@ -209,7 +209,8 @@ identify(int fd, const char *path, int flags, struct file_identity *ret)
 	*ret = (struct file_identity){
 		.dev = makedev(sx.stx_dev_major, sx.stx_dev_minor),
 		.ino = sx.stx_ino,
-		.birth_ns = (sx.stx_mask & STATX_BTIME) != 0 ? sx.stx_btime.tv_sec * NS_PER_S + sx.stx_btime.tv_nsec : 0,
+		.birth_ns =
+			(sx.stx_mask & STATX_BTIME) != 0 ? sx.stx_btime.tv_sec * NS_PER_S + sx.stx_btime.tv_nsec : 0,
 		.size = sx.stx_size,
 		.mtime_ns = sx.stx_mtime.tv_sec * NS_PER_S + sx.stx_mtime.tv_nsec,
 		.mode = sx.stx_mode,
@@ -238,10 +239,24 @@ file_remote(const char *path)
 		uint32_t type;
 		const char *name;
 	} remote[] = {
-		{NFS_SUPER_MAGIC, "nfs"}, {SMB_SUPER_MAGIC, "smb"}, {0xfe534d42, "smb2"}, {0xff534d42, "cifs"}, {0x65735546, "fuse"},
-		{V9FS_MAGIC, "9p"}, {0x00c36400, "ceph"}, {AFS_SUPER_MAGIC, "afs"}, {AFS_FS_MAGIC, "afs"}, {CODA_SUPER_MAGIC, "coda"},
-		{0x01161970, "gfs2"}, {OCFS2_SUPER_MAGIC, "ocfs2"}, {0x0bd00bd0, "lustre"}, {0x47504653, "gpfs"}, {0x564c, "ncp"},
-		{0x786f4256, "vboxsf"}, {0xbacbacbc, "vmhgfs"}, {0x19830326, "beegfs"},
+		{NFS_SUPER_MAGIC, "nfs"},
+		{SMB_SUPER_MAGIC, "smb"},
+		{0xfe534d42, "smb2"},
+		{0xff534d42, "cifs"},
+		{0x65735546, "fuse"},
+		{V9FS_MAGIC, "9p"},
+		{0x00c36400, "ceph"},
+		{AFS_SUPER_MAGIC, "afs"},
+		{AFS_FS_MAGIC, "afs"},
+		{CODA_SUPER_MAGIC, "coda"},
+		{0x01161970, "gfs2"},
+		{OCFS2_SUPER_MAGIC, "ocfs2"},
+		{0x0bd00bd0, "lustre"},
+		{0x47504653, "gpfs"},
+		{0x564c, "ncp"},
+		{0x786f4256, "vboxsf"},
+		{0xbacbacbc, "vmhgfs"},
+		{0x19830326, "beegfs"},
 	};
 	struct statfs fs;
 	int r;

@@ -17,9 +17,10 @@
  * coalesces repeats, then told; so the callback may change the watches.
  */
 #define READ_BYTES (64u << 10) /* at once; at least 240 events with the longest names */
-#define READS_MAX 8            /* per call: the control thread has other work */
+#define READS_MAX  8	       /* per call: the control thread has other work */
 #define KERNEL_MASK                                                                                                    \
-	(IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+	(IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_ATTRIB |                \
+		IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct node {
 	int wd;
@@ -35,7 +36,7 @@ struct dir {
 
 struct watch {
 	int fd;
-	struct map dirs; /* path → struct dir */
+	struct map dirs;  /* path → struct dir */
 	struct map nodes; /* wd → struct node */
 };
 
@@ -223,9 +224,11 @@ gather(struct map *changes, const struct inotify_event *e)
 	change->events |= events_of(e->mask);
 }
 
-/* Tells one change under each spelling of its directory. They are looked up anew each time, because fn may remove any. */
+/* Tells one change under each spelling of its directory. They are looked up anew each time, because fn may remove any.
+ */
 static void
-tell(struct watch *w, int wd, struct str name, unsigned events, void (*fn)(void *, struct str, struct str, unsigned), void *ptr)
+tell(struct watch *w, int wd, struct str name, unsigned events, void (*fn)(void *, struct str, struct str, unsigned),
+	void *ptr)
 {
 	const struct node *node = map_get(&w->nodes, wd_key(&wd));
 	struct map paths;
@@ -275,7 +278,8 @@ watch_read(struct watch *w, void (*fn)(void *ptr, struct str dir, struct str nam
 		if ((change->events & WATCH_LOST) != 0)
 			fn(ptr, STR_EMPTY, STR_EMPTY, WATCH_LOST);
 		else if (change->events != 0)
-			tell(w, change->wd, str_from_offset(map_key(&changes, i), sizeof(change->wd)), change->events, fn, ptr);
+			tell(w, change->wd, str_from_offset(map_key(&changes, i), sizeof(change->wd)), change->events,
+				fn, ptr);
 		mem_free(change);
 	}
 	map_done(&changes);

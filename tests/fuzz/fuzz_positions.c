@@ -20,14 +20,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t at = 0; at + FORMAT_HEAD_BYTES <= size; at++) {
 		size_t len = (size_t)(copy[at + 4] | copy[at + 5] << 8);
 
-		if (copy[at] != FORMAT_MARKER_0 || copy[at + 1] != FORMAT_MARKER_1 || len > size - at - FORMAT_HEAD_BYTES)
+		if (copy[at] != FORMAT_MARKER_0 || copy[at + 1] != FORMAT_MARKER_1 ||
+			len > size - at - FORMAT_HEAD_BYTES)
 			continue;
 		for (size_t i = 0; i < 4; i++)
-			copy[at + 8 + i] = (uint8_t)(format_check(copy + at, copy + at + FORMAT_HEAD_BYTES, len) >> 8 * i);
+			copy[at + 8 + i] =
+				(uint8_t)(format_check(copy + at, copy + at + FORMAT_HEAD_BYTES, len) >> 8 * i);
 		at += FORMAT_HEAD_BYTES + len - 1;
 	}
 	state_init(&st, true);
-	if (write(j.fd, copy, size) == (ssize_t)size && journal_load(&j, &st, &report) == 0 && (j.end > size || report.bytes_skipped > size))
+	if (write(j.fd, copy, size) == (ssize_t)size && journal_load(&j, &st, &report) == 0 &&
+		(j.end > size || report.bytes_skipped > size))
 		__builtin_trap();
 	state_done(&st);
 	journal_close(&j);

@@ -29,7 +29,8 @@ test_metric__prints_families_and_series_sorted(void **state)
 {
 	struct metrics *m = metrics_new();
 	struct metric *z = metric_get(m, METRIC_COUNTER, "z_total", "Last.", NULL, NULL);
-	struct metric *b = metric_get(m, METRIC_GAUGE, "a", "First \\ with\nnewline \"x\".", "loki.write.x", "z", "2", "b", "q\"\\\n\xff", NULL);
+	struct metric *b = metric_get(m, METRIC_GAUGE, "a", "First \\ with\nnewline \"x\".", "loki.write.x", "z", "2",
+		"b", "q\"\\\n\xff", NULL);
 	struct metric *a = metric_get(m, METRIC_GAUGE, "a", "", "loki.write.a", "z", "2", NULL);
 
 	(void)state;
@@ -56,10 +57,29 @@ test_metric__prints_numbers_as_prometheus(void **state)
 		double value;
 		const char *text;
 	} rows[] = {
-		{0, "0"}, {1, "1"}, {999999, "999999"}, {1e6, "1e+06"}, {1234567, "1.234567e+06"}, {-1e6, "-1e+06"}, {-5, "-5"},
-		{0.1, "0.1"}, {0.3, "0.3"}, {0.1 + 0.2, "0.30000000000000004"}, {1.0 / 3, "0.3333333333333333"}, {123456.789, "123456.789"},
-		{0.0001, "0.0001"}, {0.00001, "1e-05"}, {1.5e-7, "1.5e-07"}, {1e100, "1e+100"}, {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e+308"},
-		{9007199254740993.0, "9.007199254740992e+15"}, {2.5, "2.5"}, {INFINITY, "+Inf"}, {-INFINITY, "-Inf"}, {NAN, "NaN"},
+		{0, "0"},
+		{1, "1"},
+		{999999, "999999"},
+		{1e6, "1e+06"},
+		{1234567, "1.234567e+06"},
+		{-1e6, "-1e+06"},
+		{-5, "-5"},
+		{0.1, "0.1"},
+		{0.3, "0.3"},
+		{0.1 + 0.2, "0.30000000000000004"},
+		{1.0 / 3, "0.3333333333333333"},
+		{123456.789, "123456.789"},
+		{0.0001, "0.0001"},
+		{0.00001, "1e-05"},
+		{1.5e-7, "1.5e-07"},
+		{1e100, "1e+100"},
+		{5e-324, "5e-324"},
+		{1.7976931348623157e308, "1.7976931348623157e+308"},
+		{9007199254740993.0, "9.007199254740992e+15"},
+		{2.5, "2.5"},
+		{INFINITY, "+Inf"},
+		{-INFINITY, "-Inf"},
+		{NAN, "NaN"},
 	};
 	struct metrics *m = metrics_new();
 	struct metric *g = metric_get(m, METRIC_GAUGE, "g", "G.", NULL, NULL);
@@ -80,17 +100,17 @@ test_metric__histogram_is_cumulative(void **state)
 {
 	static const double bounds[] = {0.5, 1, 2.5, INFINITY};
 	struct metrics *m = metrics_new();
-	struct metric *h = metric_histogram_get(m, "h_seconds", "H.", bounds, 4, NULL, "host", "a:1", "le", "dropped", NULL);
+	struct metric *h =
+		metric_histogram_get(m, "h_seconds", "H.", bounds, 4, NULL, "host", "a:1", "le", "dropped", NULL);
 
 	(void)state;
 	metric_observe(h, 0.5);
 	metric_observe(h, 0.75);
 	metric_observe(h, 100);
-	assert_page(m,
-		"# HELP h_seconds H.\n# TYPE h_seconds histogram\n"
-		"h_seconds_bucket{host=\"a:1\",le=\"0.5\"} 1\nh_seconds_bucket{host=\"a:1\",le=\"1\"} 2\n"
-		"h_seconds_bucket{host=\"a:1\",le=\"2.5\"} 2\nh_seconds_bucket{host=\"a:1\",le=\"+Inf\"} 3\n"
-		"h_seconds_sum{host=\"a:1\"} 101.25\nh_seconds_count{host=\"a:1\"} 3\n");
+	assert_page(m, "# HELP h_seconds H.\n# TYPE h_seconds histogram\n"
+		       "h_seconds_bucket{host=\"a:1\",le=\"0.5\"} 1\nh_seconds_bucket{host=\"a:1\",le=\"1\"} 2\n"
+		       "h_seconds_bucket{host=\"a:1\",le=\"2.5\"} 2\nh_seconds_bucket{host=\"a:1\",le=\"+Inf\"} 3\n"
+		       "h_seconds_sum{host=\"a:1\"} 101.25\nh_seconds_count{host=\"a:1\"} 3\n");
 	metrics_free(m);
 }
 
@@ -100,8 +120,11 @@ test_metric__mends_names_and_repeated_labels(void **state)
 	struct metrics *m = metrics_new();
 
 	(void)state;
-	metric_add(metric_get(m, METRIC_COUNTER, "9 x", "X.", "id", "a-b", "1", "a.b", "2", "component_id", "3", "", "4", NULL), 1);
-	assert_page(m, "# HELP __x X.\n# TYPE __x counter\n__x{_=\"4\",a_b=\"1\",component_id=\"id\",component_path=\"/\"} 1\n");
+	metric_add(metric_get(m, METRIC_COUNTER, "9 x", "X.", "id", "a-b", "1", "a.b", "2", "component_id", "3", "",
+			   "4", NULL),
+		1);
+	assert_page(m, "# HELP __x X.\n# TYPE __x "
+		       "counter\n__x{_=\"4\",a_b=\"1\",component_id=\"id\",component_path=\"/\"} 1\n");
 	metrics_free(m);
 }
 
@@ -145,7 +168,8 @@ test_metric__one_name_with_two_types_shows_the_first(void **state)
 	metric_add(metric_get(m, METRIC_GAUGE, "x", "First.", "a", NULL), 1);
 	metric_add(metric_get(m, METRIC_COUNTER, "x", "Second.", "b", NULL), 1);
 	assert_page(m,
-		"# HELP longship_metric_conflicts_total Times a metric was made under a name that another type has; it is not shown.\n"
+		"# HELP longship_metric_conflicts_total Times a metric was made under a name that another type has; it "
+		"is not shown.\n"
 		"# TYPE longship_metric_conflicts_total counter\nlongship_metric_conflicts_total{metric=\"x\"} 1\n"
 		"# HELP x First.\n# TYPE x gauge\nx{component_id=\"a\",component_path=\"/\"} 1\n");
 	metrics_free(m);

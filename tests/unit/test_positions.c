@@ -77,7 +77,8 @@ set(struct positions *p, const char *key, uint64_t offset)
 {
 	struct position position = {.offset = offset};
 
-	return positions_write(p, &(struct position_update){.kind = POSITION_SET, .key = str_from(key), .position = &position}, 1);
+	return positions_write(
+		p, &(struct position_update){.kind = POSITION_SET, .key = str_from(key), .position = &position}, 1);
 }
 
 static int
@@ -85,7 +86,8 @@ mark(struct positions *p, const char *key, uint64_t from, uint64_t to, int64_t b
 {
 	struct position_mark m = {.from = from, .to = to, .base_ns = base_ns, .lines = 10, .memory = STR("m")};
 
-	return positions_write(p, &(struct position_update){.kind = POSITION_MARK, .key = str_from(key), .mark = &m}, 1);
+	return positions_write(
+		p, &(struct position_update){.kind = POSITION_MARK, .key = str_from(key), .mark = &m}, 1);
 }
 
 static uint64_t
@@ -146,9 +148,14 @@ static void
 test_positions__round_trip(void **state)
 {
 	struct position out, in = {
-		.offset = 12345678901, .cursor = STR("s=1;i=2"), .memory = STR("\0x\xff"), .n_holes = 2, .n_checkpoints = 4,
-		.holes = {{1, 2}, {30, 40}}, .checkpoints = {{1, 2}, {3, 4}, {5, 6}, {7, UINT64_MAX}},
-	};
+				     .offset = 12345678901,
+				     .cursor = STR("s=1;i=2"),
+				     .memory = STR("\0x\xff"),
+				     .n_holes = 2,
+				     .n_checkpoints = 4,
+				     .holes = {{1, 2}, {30, 40}},
+				     .checkpoints = {{1, 2}, {3, 4}, {5, 6}, {7, UINT64_MAX}},
+			     };
 	struct position_mark *marks, m = {12345678901, 12345679000, 1700000000000000000, 7, STR("memory")};
 	struct position_update updates[] = {
 		{.kind = POSITION_SET, .key = STR("k"), .position = &in},
@@ -177,7 +184,8 @@ test_positions__round_trip(void **state)
 		assert_int_equal(out.n_checkpoints, 4);
 		assert_memory_equal(out.checkpoints, in.checkpoints, sizeof(in.checkpoints));
 		assert_int_equal(positions_marks(p, STR("k"), a, &marks), 1);
-		assert_true(marks[0].from == m.from && marks[0].to == m.to && marks[0].base_ns == m.base_ns && marks[0].lines == 7);
+		assert_true(marks[0].from == m.from && marks[0].to == m.to && marks[0].base_ns == m.base_ns &&
+			    marks[0].lines == 7);
 		assert_true(str_is(marks[0].memory, "memory"));
 		assert_false(positions_get(p, STR("gone"), a, &out));
 		assert_int_equal(positions_last_ns(p), m.base_ns + 7);
@@ -202,7 +210,10 @@ test_positions__marks_go_when_settled_and_stay_under_holes(void **state)
 	(void)state;
 	for (uint64_t from = 0; from < 500; from += 100)
 		assert_int_equal(mark(p, "k", from, from + 100, 1000), 0);
-	assert_int_equal(positions_write(p, &(struct position_update){.kind = POSITION_SET, .key = STR("k"), .position = &held}, 1), 0);
+	assert_int_equal(
+		positions_write(
+			p, &(struct position_update){.kind = POSITION_SET, .key = STR("k"), .position = &held}, 1),
+		0);
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(marks_of(p, "k", froms), 3);
 		assert_true(froms[0] == 100 && froms[1] == 300 && froms[2] == 400);
@@ -513,7 +524,9 @@ test_positions__file_that_cannot_grow(void **state)
 		(void)snprintf(key, sizeof(key), "stream %d", (int)i);
 		errors += set(p, key, i) == -EFBIG;
 	}
-	assert_int_equal(positions_write(p, &(struct position_update){.kind = POSITION_FORGET, .key = STR("stream 3")}, 1), -EFBIG);
+	assert_int_equal(
+		positions_write(p, &(struct position_update){.kind = POSITION_FORGET, .key = STR("stream 3")}, 1),
+		-EFBIG);
 	assert_true(errors > 10);
 	positions_stats(p, &stats);
 	assert_int_equal(stats.last_error, EFBIG);

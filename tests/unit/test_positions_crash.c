@@ -24,10 +24,10 @@
 #include "longship/base/arena.h"
 #include "longship/base/check.h"
 
-#define STREAMS 5
-#define WRITES 90 /* of about 16 KiB: one compaction */
+#define STREAMS	   5
+#define WRITES	   90 /* of about 16 KiB: one compaction */
 #define SYNC_EVERY 7
-#define CALLS_MAX 400
+#define CALLS_MAX  400
 
 enum mode { COUNT_CALLS, FAIL_ONCE, FAIL_ON, END, END_HALF_WAY };
 
@@ -236,8 +236,15 @@ hook_unlinkat(int dirfd, const char *name)
 }
 
 static const struct journal_io hooks = {
-	.pread = pread, .pwrite = hook_pwrite, .ftruncate = hook_ftruncate, .fdatasync = hook_fdatasync, .fsync = hook_fsync,
-	.openat = hook_openat, .linkat = hook_linkat, .renameat = hook_renameat, .unlinkat = hook_unlinkat,
+	.pread = pread,
+	.pwrite = hook_pwrite,
+	.ftruncate = hook_ftruncate,
+	.fdatasync = hook_fdatasync,
+	.fsync = hook_fsync,
+	.openat = hook_openat,
+	.linkat = hook_linkat,
+	.renameat = hook_renameat,
+	.unlinkat = hook_unlinkat,
 };
 
 static int
@@ -294,7 +301,10 @@ write_one(struct positions *p, int i)
 	struct position_mark m = {1000 + (uint64_t)i, 1001 + (uint64_t)i, 5000 + i, 1, STR("m")};
 	struct str key = str_from(key_of(i));
 	struct position_update updates[] = {
-		{.kind = POSITION_ATTR, .key = key, .path = {labels, sizeof(labels)}, .labels = {labels, sizeof(labels)}},
+		{.kind = POSITION_ATTR,
+			.key = key,
+			.path = {labels, sizeof(labels)},
+			.labels = {labels, sizeof(labels)}},
 		{.kind = POSITION_SET, .key = key, .position = &position},
 		{.kind = POSITION_MARK, .key = key, .mark = &m},
 		{.kind = POSITION_FORGET, .key = STR("nothing")},
@@ -320,7 +330,6 @@ run_workload(struct positions **ret)
 	}
 	return 0;
 }
-
 
 static bool
 check_labels(void *ptr, struct str key, struct str path, struct str text, const struct position *position)
@@ -348,7 +357,8 @@ check_store(int at_least, size_t damaged_max)
 	for (int s = 0; s < STREAMS; s++) {
 		struct position position = {0};
 		struct position_mark *marks;
-		int known = at_least - (at_least - s + STREAMS) % STREAMS; /* the last write of this stream up to at_least */
+		int known = at_least -
+			    (at_least - s + STREAMS) % STREAMS; /* the last write of this stream up to at_least */
 		size_t n = positions_marks(p, str_from(key_of(s)), a, &marks);
 
 		(void)positions_get(p, str_from(key_of(s)), a, &position);
@@ -505,7 +515,8 @@ test_positions_crash__failed_write_leaves_nothing(void **state)
 	assert_int_equal(positions_open_with(dir, &hooks, false, &p, &report, NULL), 0);
 	for (size_t i = 0; i < ARRAY_LEN(updates); i++) {
 		(void)snprintf(keys[i], sizeof(keys[i]), "short-lived %zu", i);
-		updates[i] = (struct position_update){.kind = POSITION_SET, .key = str_from(keys[i]), .position = &position};
+		updates[i] =
+			(struct position_update){.kind = POSITION_SET, .key = str_from(keys[i]), .position = &position};
 	}
 	/* The header, a third of the records, then an error; the cut fails, too. */
 	error_number = EIO;

@@ -28,16 +28,16 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metrics; /* the registry */
 
 struct metric_histogram {
-	size_t n; /* buckets without +Inf */
-	const double *bounds; /* ascending */
+	size_t n;		  /* buckets without +Inf */
+	const double *bounds;	  /* ascending */
 	_Atomic uint64_t *counts; /* n + 1 */
 	_Atomic uint64_t count;
 	_Atomic double sum;
 };
 
-struct metric { /* one series */
+struct metric {			/* one series */
 	_Atomic uint64_t count; /* METRIC_COUNTER, METRIC_GAUGE of whole numbers */
-	_Atomic double gauge; /* METRIC_GAUGE when `is_double` */
+	_Atomic double gauge;	/* METRIC_GAUGE when `is_double` */
 	_Atomic bool is_double; /* by the first metric_set: from then on `gauge` is printed */
 	struct metric_histogram *histogram;
 };
@@ -52,13 +52,14 @@ struct metric_label {
 /* The series name{labels}; made at 0 when new, else the one that is there (no reference count: one metric_remove
  * ends it). labels: pairs name, value, …, NULL. owner: the component's id (adds component_id and
  * component_path="/") or NULL. Everything is copied. Never NULL. */
-struct metric *metric_get(struct metrics *, enum metric_type, const char *name, const char *help, const char *owner, ...) __attribute__((sentinel));
+struct metric *metric_get(struct metrics *, enum metric_type, const char *name, const char *help, const char *owner,
+	...) __attribute__((sentinel));
 /* The same with bounds, for histograms. */
-struct metric *metric_histogram_get(struct metrics *, const char *name, const char *help, const double *bounds, size_t n_bounds, const char *owner, ...)
-	__attribute__((sentinel));
+struct metric *metric_histogram_get(struct metrics *, const char *name, const char *help, const double *bounds,
+	size_t n_bounds, const char *owner, ...) __attribute__((sentinel));
 /* The same with the labels in an array, for labels known at run time only. bounds: NULL unless METRIC_HISTOGRAM. */
-struct metric *metric_get_labels(struct metrics *, enum metric_type, const char *name, const char *help, const double *bounds, size_t n_bounds,
-	const char *owner, const struct metric_label *labels, size_t n_labels);
+struct metric *metric_get_labels(struct metrics *, enum metric_type, const char *name, const char *help,
+	const double *bounds, size_t n_bounds, const char *owner, const struct metric_label *labels, size_t n_labels);
 void metric_remove(struct metrics *, struct metric *);
 /* Removes all series of a component. */
 void metrics_remove_owner(struct metrics *, const char *owner);
@@ -78,8 +79,8 @@ metric_sub(struct metric *m, uint64_t n)
 void metric_set(struct metric *, double value);
 void metric_observe(struct metric *, double value);
 
-/* Called at the start of each scrape, before printing, to fill gauges and counters that are kept elsewhere. fn may get and
- * remove series, but not add or remove hooks. After metrics_off_scrape fn no longer runs. */
+/* Called at the start of each scrape, before printing, to fill gauges and counters that are kept elsewhere. fn may get
+ * and remove series, but not add or remove hooks. After metrics_off_scrape fn no longer runs. */
 void metrics_on_scrape(struct metrics *, void (*fn)(void *), void *ptr);
 void metrics_off_scrape(struct metrics *, void (*fn)(void *), void *ptr);
 /* Runs the scrape hooks and prints all families, sorted by name. */

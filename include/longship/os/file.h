@@ -13,11 +13,11 @@
 
 /* The file descriptor or -errno. mode matters with O_CREAT only. */
 int file_open(const char *path, int flags, mode_t mode);
-/* Appends the whole file to buf; -EFBIG when it is larger than the buffer's maximum (buf is then as before). Never waits for a
- * FIFO's writer. */
+/* Appends the whole file to buf; -EFBIG when it is larger than the buffer's maximum (buf is then as before). Never
+ * waits for a FIFO's writer. */
 int file_read(const char *path, struct buf *);
-/* Replaces path in one step that survives a power cut: PATH.new is written, synced, renamed, the directory synced. One writer
- * per path at a time. */
+/* Replaces path in one step that survives a power cut: PATH.new is written, synced, renamed, the directory synced. One
+ * writer per path at a time. */
 int file_replace(const char *path, struct str bytes, mode_t mode);
 
 /* Reads until len or the end of the file; the number of bytes, or -errno. */
@@ -35,15 +35,15 @@ struct file_identity {
 	int64_t birth_ns; /* 0 when the file system does not say */
 	uint64_t size;
 	int64_t mtime_ns;
-	uint32_t mode;    /* S_IFMT and permissions */
-	uint32_t links;   /* 0: deleted, but still open */
+	uint32_t mode;	/* S_IFMT and permissions */
+	uint32_t links; /* 0: deleted, but still open */
 };
 
 int file_identify(int fd, struct file_identity *ret);
 /* Follows symbolic links. */
 int file_identify_path(const char *path, struct file_identity *ret);
 
-/* The name of the network, cluster or user-space file system that holds path ("nfs", "fuse", …), where changes made elsewhere are
- * not seen by inotify and any call may hang; NULL for a local one or when that cannot be told. Overlay counts as local: changes
- * made through the same mount are seen. */
+/* The name of the network, cluster or user-space file system that holds path ("nfs", "fuse", …), where changes made
+ * elsewhere are not seen by inotify and any call may hang; NULL for a local one or when that cannot be told. Overlay
+ * counts as local: changes made through the same mount are seen. */
 const char *file_remote(const char *path);
