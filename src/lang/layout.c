@@ -76,7 +76,7 @@ layout_literal(struct layout *l, struct str s)
 
 	while (str_cut(s, '\n', &line, &rest)) {
 		append(l, line);
-		layout_newline(l, false);
+		layout_newline(l, true);
 		s = rest;
 	}
 	append(l, line);
