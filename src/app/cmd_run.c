@@ -306,6 +306,9 @@ tear_down(struct run *run)
 	graph_free(run->graph);
 	server_free(run->server);
 	lanes_free(runtime->lanes);
+	/* What streams posted at their end. */
+	while (runtime->loop != NULL && loop_turn(runtime->loop, 0) > 0)
+		;
 	sender_free(runtime->sender);
 	watcher_free(runtime->watcher);
 	marks_free(runtime->marks);

@@ -595,7 +595,7 @@ lanes_park(struct lanes *lanes)
 		wait_for(lanes, &lanes->lanes[i], &lanes->lanes[i].parked);
 	for (unsigned i = 0; i < lanes->n; i++) {
 		while (lanes->lanes[i].open != NULL)
-			lanes->lanes[i].open->discard(lanes->lanes[i].open);
+			lanes->lanes[i].open->flush(lanes->lanes[i].open);
 	}
 	if (lanes->runtime->sender != NULL)
 		sender_quiesce(lanes->runtime->sender);

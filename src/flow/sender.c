@@ -44,6 +44,7 @@ struct sender {
 	pthread_cond_t changed;
 	struct send_queue *queues;
 	_Atomic bool stop, quiesce;
+	_Atomic int64_t quiesce_until_ns; /* monotonic */
 	bool quiesced, cut_off;
 	size_t queued; /* requests in all queues */
 
@@ -204,6 +205,8 @@ may_start(const struct sender *s, const struct send_queue *q, int64_t now)
 
 	if (q->head == NULL || q->call != NULL || q->destination->retry_at_ns > now)
 		return false;
+	if (s->quiesce && (q->destination->failures > 0 || now >= s->quiesce_until_ns))
+		return false;
 	return q->head->in_window || window == 0 || window + q->head->source_bytes <= SENT_WINDOW_BYTES;
 }
 
@@ -232,7 +235,7 @@ pick(struct sender *s)
 	(void)pthread_mutex_lock(&s->lock);
 	q = s->first != NULL ? s->first : s->queues;
 	s->first = NULL;
-	for (struct send_queue *begin = q; q != NULL && !s->quiesce && !s->stop;) {
+	for (struct send_queue *begin = q; q != NULL && !s->stop;) {
 		if (may_start(s, q, now)) {
 			if (!q->head->in_window) {
 				q->head->in_window = true;
@@ -427,6 +430,7 @@ sender_free(struct sender *s)
 void
 sender_quiesce(struct sender *s)
 {
+	atomic_store(&s->quiesce_until_ns, clock_mono_ns() + QUIESCE_NS);
 	set(s, &s->quiesce, true);
 	(void)pthread_mutex_lock(&s->lock);
 	while (!s->quiesced)

@@ -37,8 +37,8 @@ void lane_remove(struct stream *);
 /* The same at once, while the lanes are parked: afterwards no lane knows the stream. Control thread. */
 void lanes_evict(struct lanes *, struct stream *);
 
-/* Stops reading and waits until every lane has finished its span; gives up all that is unsettled (waits for what is on the wire, see
- * sender_quiesce) and rewinds the streams. Then nothing of the data path runs. Control thread; park may nest. */
+/* Stops reading and waits until every lane has finished its span; sends what is open, waits for it as long as destinations take it
+ * (sender_quiesce), gives up what is then unsettled and rewinds the streams. Then nothing of the data path runs. Control thread; park may nest. */
 void lanes_park(struct lanes *);
 void lanes_resume(struct lanes *);
 /* For a graceful stop: no more reading; sends what is open. */
@@ -57,12 +57,11 @@ struct lane *lane_current(void);
 void lane_set_pressure(struct lane *, struct send_queue *);
 
 /* Things that a consumer holds open in a lane (an open batch): flushed when their time has come, on drain, when memory is scarce,
- * discarded when parked. Linked into the lane by the consumer, in that lane's thread. */
+ * and when the lane is parked (then by the control thread). Linked into the lane by the consumer, in that lane's thread. */
 struct lane_open {
 	struct lane_open *next, **link;
 	int64_t deadline_ns; /* monotonic */
-	void (*flush)(struct lane_open *);   /* unlinks it; lane thread */
-	void (*discard)(struct lane_open *); /* unlinks it; control thread while parked */
+	void (*flush)(struct lane_open *); /* unlinks it */
 };
 void lane_open_add(struct lane *, struct lane_open *);
 void lane_open_remove(struct lane_open *);

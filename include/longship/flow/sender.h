@@ -72,8 +72,9 @@ struct sender *sender_new(struct runtime *);
 void sender_wake(struct sender *);
 /* Ends the thread; nothing is queued. */
 void sender_free(struct sender *);
-/* Waits for what is on the wire (each at most its remote_timeout), then gives up all requests: their receipts are released as
- * discarded. Lanes are parked. Control thread. */
+/* Goes on sending to destinations that work, for at most QUIESCE_NS; waits for what is on the wire then (each at most its
+ * remote_timeout), and gives up all that is left: its receipts are released as discarded. Lanes are parked. Control thread. */
+#define QUIESCE_NS (INT64_C(5) * 1000000000)
 void sender_quiesce(struct sender *);
 void sender_resume(struct sender *);
 /* Waits until nothing is left to send. When the time is over first, what is on the wire is cut off: false. Control thread. */

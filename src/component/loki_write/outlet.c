@@ -55,7 +55,6 @@ outlet_scratch_done(struct outlet_scratch *s)
 }
 
 static void flush(struct lane_open *);
-static void discard(struct lane_open *);
 
 struct outlet *
 outlet_new(struct destination *d, struct lane *lane, const struct outlet_options *options, struct outlet_scratch *scratch)
@@ -63,7 +62,6 @@ outlet_new(struct destination *d, struct lane *lane, const struct outlet_options
 	struct outlet *o = mem_new(struct outlet);
 
 	o->open.flush = flush;
-	o->open.discard = discard;
 	o->destination = d;
 	o->queue = send_queue_new(d, lane_number(lane));
 	o->lane = lane;
@@ -394,16 +392,4 @@ static void
 flush(struct lane_open *open)
 {
 	seal((struct outlet *)open, false);
-}
-
-static void
-discard(struct lane_open *open)
-{
-	struct outlet *o = (struct outlet *)open;
-
-	for (size_t i = 0; i < o->runs.len; i++) {
-		atomic_store(&o->runs.items[i].receipt->discarded, true);
-		receipt_unref(o->runs.items[i].receipt);
-	}
-	close_batch(o);
 }
