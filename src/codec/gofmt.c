@@ -28,8 +28,8 @@ static void print_arg(struct printer *, const struct gofmt_arg *, uint32_t verb,
 static const char *
 type_name(const struct gofmt_arg *a)
 {
-	static const char *const names[] = {"<nil>", "bool", "int", "uint64", "float64", "string", "[]interface {}",
-		"map[string]interface {}"};
+	static const char *const names[] = {
+		"<nil>", "bool", "int", "uint64", "float64", "string", "[]interface {}", "map[string]interface {}"};
 
 	return names[a->kind];
 }
@@ -56,8 +56,6 @@ print_bad_verb(struct printer *p, const struct gofmt_arg *a, uint32_t verb, int 
 	}
 	buf_putc(p->out, ')');
 }
-
-/* ---- strings ---- */
 
 static void
 quote_rune(struct buf *out, uint32_t rune, char quote, bool ascii)
@@ -192,8 +190,6 @@ print_string(struct printer *p, const struct gofmt_arg *a, uint32_t verb, int de
 		print_bad_verb(p, a, verb, depth);
 }
 
-/* ---- numbers ---- */
-
 static void
 print_character(struct printer *p, uint64_t value, bool quoted)
 {
@@ -250,8 +246,6 @@ print_float(struct printer *p, const struct gofmt_arg *a, uint32_t verb, int dep
 	else
 		print_bad_verb(p, a, verb, depth);
 }
-
-/* ---- lists and maps ---- */
 
 static void
 print_element(struct printer *p, const struct gofmt_arg *a, uint32_t verb, int depth)
@@ -359,8 +353,6 @@ print_arg(struct printer *p, const struct gofmt_arg *a, uint32_t verb, int depth
 		break;
 	}
 }
-
-/* ---- the format ---- */
 
 static char
 peek(const struct printer *p)

@@ -198,7 +198,8 @@ decimal_exponent(double f, int precision)
 	return atoi(strchr(text, 'e') + 1);
 }
 
-/* A whole number with more places than its shortest form has digits: Go writes zeros, where C writes the exact value. */
+/* A whole number with more places than its shortest form has digits: Go writes zeros, where C writes the exact value.
+ */
 static void
 append_whole(struct buf *out, double f, int precision, int zeros)
 {

@@ -204,8 +204,8 @@ put_number(struct check *c, struct str token, size_t fraction_digits, bool real)
 		double f = strtod(arena_z(c->arena, token), NULL);
 
 		if (!isfinite(f)) {
-			c->error = arena_printf(c->arena, "json: cannot unmarshal number %.*s into Go value of type float64",
-				STR_FMT(token));
+			c->error = arena_printf(c->arena,
+				"json: cannot unmarshal number %.*s into Go value of type float64", STR_FMT(token));
 			return false;
 		}
 	}

@@ -138,7 +138,8 @@ quote_rune(struct buf *out, struct str bytes, uint32_t rune, bool html)
 		buf_printf(out, "\\%c", (char)rune);
 	else if (rune != 0 && rune < ' ' && (at = strchr(named, (int)rune)) != NULL)
 		buf_printf(out, "\\%c", "bfnrt"[at - named]);
-	else if (rune < ' ' || (html && (rune == '<' || rune == '>' || rune == '&')) || rune == 0x2028 || rune == 0x2029)
+	else if (rune < ' ' || (html && (rune == '<' || rune == '>' || rune == '&')) || rune == 0x2028 ||
+		 rune == 0x2029)
 		buf_printf(out, "\\u%04x", rune);
 	else
 		buf_str(out, bytes);

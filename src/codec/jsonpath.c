@@ -22,7 +22,7 @@ struct parser {
 	struct str error;
 };
 
-#define FILTER_PATHS_MAX 64 /* paths in one filter */
+#define FILTER_PATHS_MAX   64 /* paths in one filter */
 #define PRECEDENCE_LOOSEST 4
 
 static struct jsonpath *parse_path(struct parser *);
@@ -95,8 +95,6 @@ grow(struct arena *arena, void *items, size_t n, size_t item_bytes)
 		memcpy(grown, items, n * item_bytes);
 	return grown;
 }
-
-/* ---- literals ---- */
 
 static int
 hex_value(char c)
@@ -217,8 +215,6 @@ parse_number(struct parser *p, struct json *ret)
 	return true;
 }
 
-/* ---- fragments ---- */
-
 static bool
 parse_name(struct parser *p, struct jsonpath_fragment *ret)
 {
@@ -242,7 +238,8 @@ parse_after_dot(struct parser *p, struct jsonpath_fragment *ret)
 		return true;
 	}
 	if (!is_name_char(peek(p))) {
-		const char *what = arena_printf(p->arena, "an expression fragment can not start with a '%c'", peek(p)).s;
+		const char *what =
+			arena_printf(p->arena, "an expression fragment can not start with a '%c'", peek(p)).s;
 
 		p->at++;
 		return raise(p, what);
@@ -438,17 +435,30 @@ parse_path(struct parser *p)
 	}
 }
 
-/* ---- filters ---- */
-
 static const struct infix {
 	const char *text;
 	enum jsonpath_op op;
 	int precedence; /* a lower one binds tighter */
 } infixes[] = {
 	/* A longer one before its beginning. */
-	{"==", OP_EQ, 3}, {"!=", OP_NE, 3}, {"<=", OP_LE, 3}, {">=", OP_GE, 3}, {"<", OP_LT, 3}, {">", OP_GT, 3},
-	{"||", OP_OR, 4}, {"&&", OP_AND, 4}, {"=~", OP_MATCHES, 3}, {"~=", OP_MATCHES, 3}, {"+", OP_ADD, 2}, {"-", OP_SUB, 2},
-	{"*", OP_MUL, 1}, {"/", OP_DIV, 1}, {"in", OP_IN, 3}, {"empty", OP_EMPTY, 3}, {"has", OP_HAS, 3}, {"exists", OP_HAS, 3},
+	{"==", OP_EQ, 3},
+	{"!=", OP_NE, 3},
+	{"<=", OP_LE, 3},
+	{">=", OP_GE, 3},
+	{"<", OP_LT, 3},
+	{">", OP_GT, 3},
+	{"||", OP_OR, 4},
+	{"&&", OP_AND, 4},
+	{"=~", OP_MATCHES, 3},
+	{"~=", OP_MATCHES, 3},
+	{"+", OP_ADD, 2},
+	{"-", OP_SUB, 2},
+	{"*", OP_MUL, 1},
+	{"/", OP_DIV, 1},
+	{"in", OP_IN, 3},
+	{"empty", OP_EMPTY, 3},
+	{"has", OP_HAS, 3},
+	{"exists", OP_HAS, 3},
 };
 
 static const struct {
@@ -488,8 +498,8 @@ jsonpath_regex(struct arena *arena, enum jsonpath_op op, struct str pattern)
 static void
 prepare_regex(struct parser *p, struct jsonpath_expr *e)
 {
-	if ((e->op == OP_MATCHES || e->op == OP_MATCH || e->op == OP_SEARCH) && e->right != NULL && e->right->op == OP_LITERAL &&
-		e->right->literal.kind == JSON_TREE_STRING)
+	if ((e->op == OP_MATCHES || e->op == OP_MATCH || e->op == OP_SEARCH) && e->right != NULL &&
+		e->right->op == OP_LITERAL && e->right->literal.kind == JSON_TREE_STRING)
 		e->regex = jsonpath_regex(p->arena, e->op, e->right->literal.text);
 }
 

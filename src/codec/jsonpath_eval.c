@@ -68,8 +68,6 @@ child(const struct json *v, size_t i)
 	return v->kind == JSON_TREE_ARRAY ? &v->array.items[i] : &v->object.fields[i].value;
 }
 
-/* ---- operators of filters ---- */
-
 static struct operand
 boolean(bool b)
 {
@@ -97,13 +95,15 @@ both_ints(const struct operand *a, const struct operand *b)
 static bool
 as_numbers(const struct operand *a, const struct operand *b, double *ret_a, double *ret_b)
 {
-	return a->is == VALUE && b->is == VALUE && json_tree_number(&a->value, ret_a) && json_tree_number(&b->value, ret_b);
+	return a->is == VALUE && b->is == VALUE && json_tree_number(&a->value, ret_a) &&
+	       json_tree_number(&b->value, ret_b);
 }
 
 static bool
 both_texts(const struct operand *a, const struct operand *b)
 {
-	return a->is == VALUE && b->is == VALUE && a->value.kind == JSON_TREE_STRING && b->value.kind == JSON_TREE_STRING;
+	return a->is == VALUE && b->is == VALUE && a->value.kind == JSON_TREE_STRING &&
+	       b->value.kind == JSON_TREE_STRING;
 }
 
 /* Same kind and same scalar; containers never are the same. */
@@ -263,8 +263,8 @@ match_text(struct walk *w, const struct jsonpath_expr *e, const struct operand *
 		return none;
 	if (b->is == REGEX && e->op == OP_MATCHES)
 		regex = b->regex;
-	if (regex == NULL && e->right != NULL && e->right->op != OP_LITERAL && b->is == VALUE && b->value.kind == JSON_TREE_STRING &&
-		(b->value.text.len > 0 || e->op == OP_MATCHES) && step(w, 1000)) {
+	if (regex == NULL && e->right != NULL && e->right->op != OP_LITERAL && b->is == VALUE &&
+		b->value.kind == JSON_TREE_STRING && (b->value.text.len > 0 || e->op == OP_MATCHES) && step(w, 1000)) {
 		own = arena_new(0);
 		regex = jsonpath_regex(own, e->op, b->value.text);
 	}
@@ -272,8 +272,6 @@ match_text(struct walk *w, const struct jsonpath_expr *e, const struct operand *
 	arena_free(own);
 	return regex != NULL ? boolean(yes) : none;
 }
-
-/* ---- filters ---- */
 
 static struct operand
 found_by_path(const struct jsonpath_expr *e, struct item *item)
@@ -407,8 +405,6 @@ filter_matches(struct walk *w, const struct jsonpath_filter *filter, const struc
 	return match;
 }
 
-/* ---- fragments ---- */
-
 /* A node that fragment `at` led to. A scalar leads nowhere, unless it comes from a filter or is the start. */
 static void
 forward(struct walk *w, const struct jsonpath *path, size_t at, const struct json *v, struct list *out)
@@ -436,7 +432,8 @@ apply_index(struct walk *w, const struct jsonpath *path, size_t at, const struct
 }
 
 static void
-apply_name(struct walk *w, const struct jsonpath *path, size_t at, const struct json *v, struct str name, struct list *out)
+apply_name(
+	struct walk *w, const struct jsonpath *path, size_t at, const struct json *v, struct str name, struct list *out)
 {
 	const struct json *field = json_tree_get(v, name);
 

@@ -50,7 +50,7 @@ struct jsonpath_expr {
 	const struct jsonpath_expr *left, *right;
 	struct json literal;
 	const struct jsonpath *path;
-	size_t slot; /* of a path: its place among the filter's paths */
+	size_t slot;	     /* of a path: its place among the filter's paths */
 	struct regex *regex; /* a regex literal, or the compiled text on the right of =~, match, search */
 };
 
@@ -63,8 +63,8 @@ struct jsonpath_filter {
 struct jsonpath_fragment {
 	enum jsonpath_fragment_kind kind;
 	struct str name;
-	int64_t n; /* NTH */
-	int64_t start, end, step; /* SLICE */
+	int64_t n;		    /* NTH */
+	int64_t start, end, step;   /* SLICE */
 	const struct json *members; /* UNION: strings and ints */
 	size_t n_members;
 	struct jsonpath_filter filter;

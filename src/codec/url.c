@@ -7,7 +7,7 @@ static bool
 is_unreserved(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-		c == '.' || c == '~';
+	       c == '.' || c == '~';
 }
 
 struct str

@@ -29,7 +29,7 @@ struct reader {
 	yaml_event_t event; /* the current one */
 	bool has_event;
 	struct arena *arena;
-	struct map anchors; /* name -> struct node *, or &open_anchor while its node is being read */
+	struct map anchors;  /* name -> struct node *, or &open_anchor while its node is being read */
 	struct buf repeated; /* lines of the message about repeated keys */
 	size_t n_repeated;
 	unsigned depth;
@@ -111,8 +111,10 @@ read_scalar(struct reader *r, struct node **ret)
 	struct node *node = new_node(r, YAML_TREE_STRING);
 	struct str tag = str_from((const char *)r->event.data.scalar.tag), error;
 
-	node->tree.text = arena_str(r->arena, (struct str){(const char *)r->event.data.scalar.value, r->event.data.scalar.length});
-	if (!yaml_scalar_resolve(r->arena, &node->tree, tag, r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE, &error))
+	node->tree.text = arena_str(
+		r->arena, (struct str){(const char *)r->event.data.scalar.value, r->event.data.scalar.length});
+	if (!yaml_scalar_resolve(
+		    r->arena, &node->tree, tag, r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE, &error))
 		return fail(r, r->event.start_mark, error);
 	set_anchor(r, r->event.data.scalar.anchor, node);
 	*ret = node;
@@ -176,14 +178,12 @@ read_sequence(struct reader *r, struct node **ret)
 	return ok;
 }
 
-/* ---- mappings ---- */
-
 static bool
 is_merge_key(const struct reader *r)
 {
 	return r->event.type == YAML_SCALAR_EVENT && r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-		str_is(str_from((const char *)r->event.data.scalar.value), "<<") &&
-		(r->event.data.scalar.tag == NULL || strcmp((const char *)r->event.data.scalar.tag, "!") == 0);
+	       str_is(str_from((const char *)r->event.data.scalar.value), "<<") &&
+	       (r->event.data.scalar.tag == NULL || strcmp((const char *)r->event.data.scalar.tag, "!") == 0);
 }
 
 static void
@@ -192,7 +192,8 @@ note_repeated(struct reader *r, const struct yaml_tree *key, const struct yaml_t
 	if (r->n_repeated++ == 0)
 		r->error = (struct yaml_tree_error){.line = key->line, .column = key->column};
 	if (r->n_repeated <= REPEATED_KEYS_SHOWN_MAX)
-		buf_printf(&r->repeated, "\n  line %u: mapping key \"%.*s\" already defined at line %u", key->line, STR_FMT(key->text), first->line);
+		buf_printf(&r->repeated, "\n  line %u: mapping key \"%.*s\" already defined at line %u", key->line,
+			STR_FMT(key->text), first->line);
 }
 
 static void

@@ -13,7 +13,7 @@
  * number in any of Go's notations, a float, and else a string. A tag only states which of these it must be.
  */
 
-#define TAG_PREFIX "tag:yaml.org,2002:"
+#define TAG_PREFIX	 "tag:yaml.org,2002:"
 #define NUMBER_BYTES_MAX 400 /* longer digits are a string: no number needs them */
 
 static bool
@@ -24,9 +24,9 @@ resolve_word(struct yaml_tree *node)
 	static const struct {
 		const char *word;
 		double value;
-	} floats[] = {{".nan", NAN}, {".NaN", NAN}, {".NAN", NAN}, {".inf", INFINITY}, {".Inf", INFINITY}, {".INF", INFINITY},
-		{"+.inf", INFINITY}, {"+.Inf", INFINITY}, {"+.INF", INFINITY}, {"-.inf", -INFINITY}, {"-.Inf", -INFINITY},
-		{"-.INF", -INFINITY}};
+	} floats[] = {{".nan", NAN}, {".NaN", NAN}, {".NAN", NAN}, {".inf", INFINITY}, {".Inf", INFINITY},
+		{".INF", INFINITY}, {"+.inf", INFINITY}, {"+.Inf", INFINITY}, {"+.INF", INFINITY}, {"-.inf", -INFINITY},
+		{"-.Inf", -INFINITY}, {"-.INF", -INFINITY}};
 
 	for (size_t i = 0; i < ARRAY_LEN(nulls); i++) {
 		if (str_is(node->text, nulls[i])) {
@@ -50,8 +50,6 @@ resolve_word(struct yaml_tree *node)
 	}
 	return false;
 }
-
-/* ---- times ---- */
 
 /* A number of least..most digits. */
 static bool
@@ -116,7 +114,8 @@ take_zone(struct str *rest, bool required, struct str *ret)
 		return true;
 	if (!take(rest, '+') && !take(rest, '-'))
 		return false;
-	if (!take_digits(rest, 2, 2, &hours) || !take(rest, ':') || !take_digits(rest, 2, 2, &minutes) || hours > 24 || minutes > 59)
+	if (!take_digits(rest, 2, 2, &hours) || !take(rest, ':') || !take_digits(rest, 2, 2, &minutes) || hours > 24 ||
+		minutes > 59)
 		return false;
 	if (hours + minutes > 0)
 		*ret = str_head(whole, 6);
@@ -130,8 +129,8 @@ resolve_time(struct arena *arena, struct yaml_tree *node)
 	int year, month, day, hour = 0, minute = 0, second = 0;
 	bool zoned;
 
-	if (!take_digits(&rest, 4, 4, &year) || !take(&rest, '-') || !take_digits(&rest, 1, 2, &month) || !take(&rest, '-') ||
-		!take_digits(&rest, 1, 2, &day))
+	if (!take_digits(&rest, 4, 4, &year) || !take(&rest, '-') || !take_digits(&rest, 1, 2, &month) ||
+		!take(&rest, '-') || !take_digits(&rest, 1, 2, &day))
 		return false;
 	if (rest.len > 0) {
 		zoned = take(&rest, 'T') || take(&rest, 't');
@@ -142,15 +141,14 @@ resolve_time(struct arena *arena, struct yaml_tree *node)
 		if (!take_zone(&rest, zoned, &zone) || rest.len > 0)
 			return false;
 	}
-	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 59)
+	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
+		second > 59)
 		return false;
 	node->kind = YAML_TREE_TIME;
-	node->rfc3339 = arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d%s%.*s%.*s", year, month, day, hour, minute, second,
-		fraction.len > 0 ? "." : "", STR_FMT(fraction), STR_FMT(zone));
+	node->rfc3339 = arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d%s%.*s%.*s", year, month, day, hour, minute,
+		second, fraction.len > 0 ? "." : "", STR_FMT(fraction), STR_FMT(zone));
 	return true;
 }
-
-/* ---- numbers ---- */
 
 /* The text without underscores, in out; false when it is too long or holds what no number does. */
 static bool
@@ -161,7 +159,8 @@ plain_digits(struct str text, char out[NUMBER_BYTES_MAX + 1])
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.s[i] == '_')
 			continue;
-		if (n == NUMBER_BYTES_MAX || text.s[i] == '\0' || strchr("0123456789abcdefABCDEFxXoO.+-", text.s[i]) == NULL)
+		if (n == NUMBER_BYTES_MAX || text.s[i] == '\0' ||
+			strchr("0123456789abcdefABCDEFxXoO.+-", text.s[i]) == NULL)
 			return false;
 		out[n++] = text.s[i];
 	}
@@ -267,8 +266,6 @@ resolve_plain(struct arena *arena, struct yaml_tree *node, bool times)
 	node->kind = YAML_TREE_STRING;
 }
 
-/* ---- tags ---- */
-
 static const char *
 tag_of(enum yaml_tree_kind kind)
 {
@@ -320,6 +317,7 @@ yaml_scalar_resolve(struct arena *arena, struct yaml_tree *node, struct str tag,
 		node->kind = YAML_TREE_FLOAT;
 		return true;
 	}
-	*ret_error = arena_printf(arena, "cannot decode !!%s `%.*s` as a !!%.*s", tag_of(node->kind), STR_FMT(node->text), STR_FMT(name));
+	*ret_error = arena_printf(
+		arena, "cannot decode !!%s `%.*s` as a !!%.*s", tag_of(node->kind), STR_FMT(node->text), STR_FMT(name));
 	return false;
 }

@@ -16,8 +16,8 @@
  * no codec. The namespaces are built once per process; they and the values in them are never freed.
  */
 
-#define FUNCTIONS_MAX 64
-#define NAMESPACES_MAX 16
+#define FUNCTIONS_MAX	64
+#define NAMESPACES_MAX	16
 #define ERROR_BYTES_MAX 4096
 
 bool
@@ -79,10 +79,12 @@ stdlib_room(struct function_call *call, size_t bytes)
 }
 
 bool
-stdlib_type_error(struct function_call *call, int arg, const struct value *args, const struct value *inside, const char *wanted)
+stdlib_type_error(
+	struct function_call *call, int arg, const struct value *args, const struct value *inside, const char *wanted)
 {
 	call->error_value = inside;
-	return function_fail(call, arg, "should be %s, got %s", wanted, value_type_name(inside != NULL ? inside : &args[arg]));
+	return function_fail(
+		call, arg, "should be %s, got %s", wanted, value_type_name(inside != NULL ? inside : &args[arg]));
 }
 
 /* Recursion is bounded: the parser and the decoders of documents limit the nesting of values. */
@@ -225,22 +227,44 @@ file_path_join(struct function_call *call, const struct value *args, size_t n, s
 }
 
 static const struct function core_functions[] = {
-	{.name = "coalesce", .args_max = FUNCTION_ARGS_ANY, .params = {PARAM_ANY}, .call = coalesce,
+	{.name = "coalesce",
+		.args_max = FUNCTION_ARGS_ANY,
+		.params = {PARAM_ANY},
+		.call = coalesce,
 		.doc = "The first argument that is neither null, zero, false nor empty, else the last one."},
-	{.name = "sys.env", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = sys_env,
+	{.name = "sys.env",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = sys_env,
 		.doc = "The value of an environment variable; empty when it is not set."},
-	{.name = "env", .replaced_by = "sys.env", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = sys_env,
+	{.name = "env",
+		.replaced_by = "sys.env",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = sys_env,
 		.doc = "Former name of sys.env."},
-	{.name = "convert.nonsensitive", .args_min = 1, .args_max = 1, .params = {PARAM_SECRET}, .call = convert_nonsensitive,
+	{.name = "convert.nonsensitive",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_SECRET},
+		.call = convert_nonsensitive,
 		.doc = "A secret as a plain string."},
-	{.name = "nonsensitive", .replaced_by = "convert.nonsensitive", .args_min = 1, .args_max = 1, .params = {PARAM_SECRET},
-		.call = convert_nonsensitive, .doc = "Former name of convert.nonsensitive."},
-	{.name = "file.path_join", .args_max = FUNCTION_ARGS_ANY, .params = {PARAM_STRING}, .call = file_path_join,
+	{.name = "nonsensitive",
+		.replaced_by = "convert.nonsensitive",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_SECRET},
+		.call = convert_nonsensitive,
+		.doc = "Former name of convert.nonsensitive."},
+	{.name = "file.path_join",
+		.args_max = FUNCTION_ARGS_ANY,
+		.params = {PARAM_STRING},
+		.call = file_path_join,
 		.doc = "Joins parts of a path with slashes and cleans the result."},
 	{0},
 };
-
-/* ---- what an identifier means ---- */
 
 struct name_space {
 	struct str name;
@@ -266,7 +290,8 @@ get_name_space(struct str name)
 	}
 	assert(n_name_spaces < NAMESPACES_MAX);
 	name_spaces[n_name_spaces].name = name;
-	name_spaces[n_name_spaces].value = (struct value){.kind = VALUE_OBJECT, .object = {name_spaces[n_name_spaces].fields, 0}};
+	name_spaces[n_name_spaces].value =
+		(struct value){.kind = VALUE_OBJECT, .object = {name_spaces[n_name_spaces].fields, 0}};
 	return &name_spaces[n_name_spaces++];
 }
 
@@ -287,7 +312,8 @@ add_functions(const struct function *rows)
 
 		assert(n_functions < FUNCTIONS_MAX);
 		functions[n_functions] = *rows;
-		function_values[n_functions] = (struct value){.kind = VALUE_FUNCTION, .function = &functions[n_functions]};
+		function_values[n_functions] =
+			(struct value){.kind = VALUE_FUNCTION, .function = &functions[n_functions]};
 		if (str_cut(str_from(rows->name), '.', &head, &tail))
 			add_to_name_space(head, tail, &function_values[n_functions]);
 	}

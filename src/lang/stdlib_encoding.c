@@ -119,7 +119,8 @@ from_yaml_mapping(struct function_call *call, const struct yaml_tree *yaml, stru
 
 		/* Alloy makes a value of it that nothing accepts. */
 		if (key->kind != YAML_TREE_STRING)
-			return function_fail(call, -1, "yaml: line %u: the key %.*s is not a string", key->line, STR_FMT(key->text));
+			return function_fail(
+				call, -1, "yaml: line %u: the key %.*s is not a string", key->line, STR_FMT(key->text));
 		if (!from_yaml_value(call, yaml->mapping.pairs[i].value, &values[i]))
 			return false;
 		fields[i] = (struct field){key->text, &values[i]};
@@ -202,8 +203,8 @@ encoding_json_path(struct function_call *call, const struct value *args, size_t 
 		return function_fail(call, -1, "%.*s", STR_FMT(error));
 	if (!stdlib_room(call, json_room(text)))
 		return false;
-	json = str_trim(text).len > 0 ? json_tree_parse(call->arena, text, JSON_TREE_BIG_AS_TEXT, &error) :
-					arena_make(call->arena, struct json);
+	json = str_trim(text).len > 0 ? json_tree_parse(call->arena, text, JSON_TREE_BIG_AS_TEXT, &error)
+				      : arena_make(call->arena, struct json);
 	if (json != NULL)
 		matches = jsonpath_get(path, json, call->arena, &error);
 	if (matches == NULL)
@@ -229,8 +230,10 @@ check_encodable(struct function_call *call, const struct value *v)
 			ok = check_encodable(call, v->object.fields[i].value);
 		return ok;
 	case VALUE_FLOAT:
-		return isfinite(v->f) ||
-			function_fail(call, -1, "json: unsupported value: %s", isnan(v->f) ? "NaN" : v->f > 0 ? "+Inf" : "-Inf");
+		return isfinite(v->f) || function_fail(call, -1, "json: unsupported value: %s",
+						 isnan(v->f) ? "NaN"
+						 : v->f > 0  ? "+Inf"
+							     : "-Inf");
 	case VALUE_FUNCTION:
 	case VALUE_CAPSULE:
 		return function_fail(call, -1, "json: unsupported type: %s", value_type_name(v));
@@ -364,31 +367,86 @@ encoding_url_decode(struct function_call *call, const struct value *args, size_t
 }
 
 const struct function stdlib_encoding_functions[] = {
-	{.name = "encoding.from_json", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = encoding_from_json,
+	{.name = "encoding.from_json",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_from_json,
 		.doc = "The value of a JSON text."},
-	{.name = "json_decode", .replaced_by = "encoding.from_json", .args_min = 1, .args_max = 1, .params = {PARAM_STRING},
-		.call = encoding_from_json, .doc = "Former name of encoding.from_json."},
-	{.name = "encoding.from_yaml", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = encoding_from_yaml,
+	{.name = "json_decode",
+		.replaced_by = "encoding.from_json",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_from_json,
+		.doc = "Former name of encoding.from_json."},
+	{.name = "encoding.from_yaml",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_from_yaml,
 		.doc = "The value of a YAML text."},
-	{.name = "yaml_decode", .replaced_by = "encoding.from_yaml", .args_min = 1, .args_max = 1, .params = {PARAM_STRING},
-		.call = encoding_from_yaml, .doc = "Former name of encoding.from_yaml."},
-	{.name = "json_path", .args_min = 2, .args_max = 2, .params = {PARAM_STRING, PARAM_STRING}, .call = encoding_json_path,
+	{.name = "yaml_decode",
+		.replaced_by = "encoding.from_yaml",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_from_yaml,
+		.doc = "Former name of encoding.from_yaml."},
+	{.name = "json_path",
+		.args_min = 2,
+		.args_max = 2,
+		.params = {PARAM_STRING, PARAM_STRING},
+		.call = encoding_json_path,
 		.doc = "What a JSONPath expression finds in a JSON text, as an array."},
-	{.name = "encoding.to_json", .args_min = 1, .args_max = 1, .params = {PARAM_ANY}, .call = encoding_to_json,
+	{.name = "encoding.to_json",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_ANY},
+		.call = encoding_to_json,
 		.doc = "An object as a JSON text."},
-	{.name = "encoding.from_base64", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = encoding_from_base64,
+	{.name = "encoding.from_base64",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_from_base64,
 		.doc = "The bytes of a base64 text."},
-	{.name = "base64_decode", .replaced_by = "encoding.from_base64", .args_min = 1, .args_max = 1,
-		.params = {PARAM_STRING}, .call = encoding_from_base64, .doc = "Former name of encoding.from_base64."},
-	{.name = "encoding.from_URLbase64", .args_min = 1, .args_max = 1, .params = {PARAM_STRING},
-		.call = encoding_from_url_base64, .doc = "The bytes of a base64 text in the alphabet for URLs."},
-	{.name = "encoding.to_base64", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = encoding_to_base64,
+	{.name = "base64_decode",
+		.replaced_by = "encoding.from_base64",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_from_base64,
+		.doc = "Former name of encoding.from_base64."},
+	{.name = "encoding.from_URLbase64",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_from_url_base64,
+		.doc = "The bytes of a base64 text in the alphabet for URLs."},
+	{.name = "encoding.to_base64",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_to_base64,
 		.doc = "A text in base64."},
-	{.name = "encoding.to_URLbase64", .args_min = 1, .args_max = 1, .params = {PARAM_STRING},
-		.call = encoding_to_url_base64, .doc = "A text in base64 in the alphabet for URLs."},
-	{.name = "encoding.url_encode", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = encoding_url_encode,
+	{.name = "encoding.to_URLbase64",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_to_url_base64,
+		.doc = "A text in base64 in the alphabet for URLs."},
+	{.name = "encoding.url_encode",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_url_encode,
 		.doc = "Escapes a text for the query of a URL."},
-	{.name = "encoding.url_decode", .args_min = 1, .args_max = 1, .params = {PARAM_STRING}, .call = encoding_url_decode,
+	{.name = "encoding.url_decode",
+		.args_min = 1,
+		.args_max = 1,
+		.params = {PARAM_STRING},
+		.call = encoding_url_decode,
 		.doc = "Reads the escapes of a text from the query of a URL."},
 	{0},
 };

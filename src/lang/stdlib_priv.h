@@ -18,6 +18,7 @@ bool stdlib_to_string(struct function_call *, const struct value *, struct str *
 /* Fails the call when `bytes` more do not fit the memory of an evaluation. */
 bool stdlib_room(struct function_call *, size_t bytes);
 /* function_fail with "should be WANTED, got KIND" for an argument, or for `inside`, a value in it (may be NULL). */
-bool stdlib_type_error(struct function_call *, int arg, const struct value *args, const struct value *inside, const char *wanted);
+bool stdlib_type_error(
+	struct function_call *, int arg, const struct value *args, const struct value *inside, const char *wanted);
 /* A secret anywhere in it? */
 bool stdlib_holds_secret(const struct value *);

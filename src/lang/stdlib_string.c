@@ -233,7 +233,7 @@ string_to_lower(struct function_call *call, const struct value *args, size_t n, 
 {
 	(void)n;
 	return stdlib_room(call, stdlib_text(&args[0]).len * 3) &&
-		return_text(ret, unicode_lower(call->arena, stdlib_text(&args[0])));
+	       return_text(ret, unicode_lower(call->arena, stdlib_text(&args[0])));
 }
 
 static bool
@@ -241,7 +241,7 @@ string_to_upper(struct function_call *call, const struct value *args, size_t n, 
 {
 	(void)n;
 	return stdlib_room(call, stdlib_text(&args[0]).len * 3) &&
-		return_text(ret, unicode_upper(call->arena, stdlib_text(&args[0])));
+	       return_text(ret, unicode_upper(call->arena, stdlib_text(&args[0])));
 }
 
 /* A byte that is not UTF-8 counts as U+FFFD, in the text and in the set. */
@@ -328,26 +328,34 @@ string_trim_space(struct function_call *call, const struct value *args, size_t n
 }
 
 /* A function under its name of today and its former one at the top level. */
-#define STRING_FUNCTION(short_name, min, max, p0, p1, p2, text)                                                      \
-	{.name = "string." #short_name, .args_min = (min), .args_max = (max), .params = {p0, p1, p2},                \
-		.call = string_##short_name, .doc = text},                                                           \
-	{                                                                                                            \
-		.name = #short_name, .replaced_by = "string." #short_name, .args_min = (min), .args_max = (max),     \
-		.params = {p0, p1, p2}, .call = string_##short_name, .doc = "Former name of string." #short_name "." \
+#define STRING_FUNCTION(short_name, min, max, p0, p1, p2, text)                                                        \
+	{.name = "string." #short_name,                                                                                \
+		.args_min = (min),                                                                                     \
+		.args_max = (max),                                                                                     \
+		.params = {p0, p1, p2},                                                                                \
+		.call = string_##short_name,                                                                           \
+		.doc = text},                                                                                          \
+	{                                                                                                              \
+		.name = #short_name, .replaced_by = "string." #short_name, .args_min = (min), .args_max = (max),       \
+		.params = {p0, p1, p2}, .call = string_##short_name, .doc = "Former name of string." #short_name "."   \
 	}
 
 const struct function stdlib_string_functions[] = {
 	STRING_FUNCTION(format, 1, FUNCTION_ARGS_ANY, PARAM_STRING, PARAM_ANY, PARAM_ANY,
 		"Formats values with the verbs of Go's fmt package."),
 	STRING_FUNCTION(join, 2, 2, PARAM_ARRAY, PARAM_STRING, PARAM_ANY, "Joins texts with a separator between them."),
-	STRING_FUNCTION(replace, 3, 3, PARAM_STRING, PARAM_STRING, PARAM_STRING, "Replaces every occurrence of a text."),
+	STRING_FUNCTION(
+		replace, 3, 3, PARAM_STRING, PARAM_STRING, PARAM_STRING, "Replaces every occurrence of a text."),
 	STRING_FUNCTION(split, 2, 2, PARAM_STRING, PARAM_STRING, PARAM_ANY,
 		"Splits a text at a separator; an empty one splits it into characters."),
 	STRING_FUNCTION(to_lower, 1, 1, PARAM_STRING, PARAM_ANY, PARAM_ANY, "The text in lower case."),
 	STRING_FUNCTION(to_upper, 1, 1, PARAM_STRING, PARAM_ANY, PARAM_ANY, "The text in upper case."),
-	STRING_FUNCTION(trim, 2, 2, PARAM_STRING, PARAM_STRING, PARAM_ANY, "Takes the characters of a set off both ends."),
-	STRING_FUNCTION(trim_prefix, 2, 2, PARAM_STRING, PARAM_STRING, PARAM_ANY, "Takes a prefix off, if it is there."),
-	STRING_FUNCTION(trim_suffix, 2, 2, PARAM_STRING, PARAM_STRING, PARAM_ANY, "Takes a suffix off, if it is there."),
+	STRING_FUNCTION(
+		trim, 2, 2, PARAM_STRING, PARAM_STRING, PARAM_ANY, "Takes the characters of a set off both ends."),
+	STRING_FUNCTION(
+		trim_prefix, 2, 2, PARAM_STRING, PARAM_STRING, PARAM_ANY, "Takes a prefix off, if it is there."),
+	STRING_FUNCTION(
+		trim_suffix, 2, 2, PARAM_STRING, PARAM_STRING, PARAM_ANY, "Takes a suffix off, if it is there."),
 	STRING_FUNCTION(trim_space, 1, 1, PARAM_STRING, PARAM_ANY, PARAM_ANY, "Takes white space off both ends."),
 	{0},
 };

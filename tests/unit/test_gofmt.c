@@ -10,7 +10,8 @@
 #include "longship/base/check.h"
 #include "longship/codec/unicode.h"
 
-static const struct gofmt_arg items[] = {{.kind = GOFMT_INT, .i = 1}, {.kind = GOFMT_STRING, .text = {"a", 1}}, {.kind = GOFMT_NIL}};
+static const struct gofmt_arg items[] = {
+	{.kind = GOFMT_INT, .i = 1}, {.kind = GOFMT_STRING, .text = {"a", 1}}, {.kind = GOFMT_NIL}};
 static const struct gofmt_field fields[] = {
 	{{"b", 1}, {.kind = GOFMT_INT, .i = 1}}, {{"a", 1}, {.kind = GOFMT_STRING, .text = {"x", 1}}}};
 
@@ -38,13 +39,17 @@ test_gofmt__formats_as_go(void **state)
 		const char *format, *args, *text;
 	} cases[] = {
 		{"%v %v %v %v", "abij", "<nil> true [1 a <nil>] map[a:x b:1]"},
-		{"%#v %#v %#v", "ije", "[]interface {}{1, \"a\", interface {}(nil)} map[string]interface {}{\"a\":\"x\", \"b\":1} 0xffffffffffffffff"},
+		{"%#v %#v %#v", "ije",
+			"[]interface {}{1, \"a\", interface {}(nil)} map[string]interface {}{\"a\":\"x\", \"b\":1} "
+			"0xffffffffffffffff"},
 		{"%d|%5d|%-5d|%05d|%+d|% d", "cccccc", "42|   42|42   |00042|+42| 42"},
 		{"%x %X %#x %o %#o %O %b %08b", "cccccccc", "2a 2A 0x2a 52 052 0o52 101010 00101010"},
 		{"%c %q %U %#U", "kkll", "A 'A' U+1F600 U+1F600 '\U0001f600'"},
-		{"%f %5.2f %e %g %G %b %x %v", "fffggffg", "1.500000  1.50 1.500000e+00 1e+06 1E+06 6755399441055744p-52 0x1.8p+00 1e+06"},
+		{"%f %5.2f %e %g %G %b %x %v", "fffggffg",
+			"1.500000  1.50 1.500000e+00 1e+06 1E+06 6755399441055744p-52 0x1.8p+00 1e+06"},
 		{"%+.3e|%08.3f|%#g|%6.1f", "fffd", "+1.500e+00|0001.500|1.50000|%!f(int=    -5)"},
-		{"%s %q %+q %x % X %#q", "hhhhhh", "h\u00e9\n \"h\u00e9\\n\" \"h\\u00e9\\n\" 68c3a90a 68 C3 A9 0A \"h\u00e9\\n\""},
+		{"%s %q %+q %x % X %#q", "hhhhhh",
+			"h\u00e9\n \"h\u00e9\\n\" \"h\\u00e9\\n\" 68c3a90a 68 C3 A9 0A \"h\u00e9\\n\""},
 		{"%.1s|%5s|%-5s|", "hhh", "h|  h\u00e9\n|h\u00e9\n  |"},
 		{"%t %s", "bb", "true %!s(bool=true)"},
 		{"%d %s %z %f", "hccc", "%!d(string=h\u00e9\n) %!s(int=42) %!z(int=42) %!f(int=42)"},
@@ -52,7 +57,9 @@ test_gofmt__formats_as_go(void **state)
 		{"%d", "cha", "42%!(EXTRA string=h\u00e9\n, <nil>)"},
 		{"%[2]d %[1]d", "cd", "-5 42"},
 		{"%[3]d %[x]d %[", "c", "%!d(BADINDEX) %!d(BADINDEX) %!(NOVERB)"},
-		{"%*d|%-*d|%.*f", "kckccf", "                                                               42|42                                                               |1.500000000000000000000000000000000000000000"},
+		{"%*d|%-*d|%.*f", "kckccf",
+			"                                                               42|42                          "
+			"                                     |1.500000000000000000000000000000000000000000"},
 		{"%!", "c", "%!!(int=42)"},
 		{"%", "", "%!(NOVERB)"},
 		{"100%%", "", "100%"},
@@ -88,9 +95,10 @@ test_gofmt__floats(void **state)
 		char verb;
 		int precision;
 		const char *text;
-	} cases[] = {{0.1, 'g', -1, "0.1"}, {123456789, 'g', -1, "1.23456789e+08"}, {1e-5, 'g', -1, "1e-05"}, {0, 'g', -1, "0"},
-		{1e22, 'f', -1, "10000000000000000000000"}, {1e21, 'f', 1, "1000000000000000000000.0"},
-		{5e-324, 'x', -1, "0x1p-1074"}, {1.5, 'x', 0, "0x1p+01"}, {2.5, 'f', 0, "2"}, {-0.0, 'g', -1, "-0"}};
+	} cases[] = {{0.1, 'g', -1, "0.1"}, {123456789, 'g', -1, "1.23456789e+08"}, {1e-5, 'g', -1, "1e-05"},
+		{0, 'g', -1, "0"}, {1e22, 'f', -1, "10000000000000000000000"},
+		{1e21, 'f', 1, "1000000000000000000000.0"}, {5e-324, 'x', -1, "0x1p-1074"}, {1.5, 'x', 0, "0x1p+01"},
+		{2.5, 'f', 0, "2"}, {-0.0, 'g', -1, "-0"}};
 	struct buf out;
 
 	(void)state;
@@ -125,7 +133,10 @@ test_gofmt__letters_beyond_ascii(void **state)
 	(void)state;
 	assert_true(str_is(unicode_upper(arena, STR("stra\u00dfe \u00e9 a\xff")), "STRA\u00dfE \u00c9 A\ufffd"));
 	assert_true(str_is(unicode_lower(arena, STR("\u00c0\u03a3\u0130")), "\u00e0\u03c3i"));
-	assert_true(str_is(unicode_trim_space(STR("\u2003 x\xc2\x85" "y \u3000")), "x\xc2\x85" "y"));
+	assert_true(str_is(unicode_trim_space(STR("\u2003 x\xc2\x85"
+						  "y \u3000")),
+		"x\xc2\x85"
+		"y"));
 	assert_false(unicode_is_print(0x200b));
 	assert_true(unicode_is_print(0x1f600));
 	arena_free(arena);

@@ -26,7 +26,8 @@ parse(const char *text)
 static void
 test_json_tree__values(void **state)
 {
-	const struct json *v = parse(" {\"b\": [1, -2.5, true, null], \"a\": {\"x\": \"y\"}, \"b2\": 1E2, \"a\": \"last\"} ");
+	const struct json *v =
+		parse(" {\"b\": [1, -2.5, true, null], \"a\": {\"x\": \"y\"}, \"b2\": 1E2, \"a\": \"last\"} ");
 	double number;
 
 	(void)state;
@@ -50,7 +51,8 @@ test_json_tree__mends_texts(void **state)
 	(void)state;
 	assert_true(str_is(parse("\"a\xff\"")->text, "a\xef\xbf\xbd"));
 	assert_true(str_is(parse("\"\\ud800x\"")->text, "\xef\xbf\xbdx"));
-	assert_true(str_is(parse("\"\\ud800\\u0041\"")->text, "\xef\xbf\xbd" "A"));
+	assert_true(str_is(parse("\"\\ud800\\u0041\"")->text, "\xef\xbf\xbd"
+							      "A"));
 	assert_true(str_is(parse("\"\\ud83d\\ude00\"")->text, "\xf0\x9f\x98\x80"));
 	assert_int_equal(parse("\"a\\u0000b\"")->text.len, 3);
 }

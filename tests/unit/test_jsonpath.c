@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-
 static struct arena *arena;
 
 static void

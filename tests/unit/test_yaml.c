@@ -82,12 +82,15 @@ test_yaml__scalars_resolve_as_in_go(void **state)
 	(void)state;
 	assert_string_equal(read_text("[1, 0x10, 0o7, 1e3, ~, yes, true, '1', 010, 1_000, 18446744073709551615]"),
 		"[i1 i16 i7 f1000 null \"yes\" true \"1\" i8 i1000 u18446744073709551615]");
-	assert_string_equal(read_text("[18446744073709551616, 0b11, -0b11, +1, 1., .5, -.5e3, 08, _1, 1__0, 0x_1, -0o7]"),
+	assert_string_equal(
+		read_text("[18446744073709551616, 0b11, -0b11, +1, 1., .5, -.5e3, 08, _1, 1__0, 0x_1, -0o7]"),
 		"[f1.84467e+19 i3 i-3 i1 f1 f0.5 f-500 f8 \"_1\" i10 i1 i-7]");
 	assert_string_equal(read_text("[+0x1, .e1, ., 1_0.5, 0b2, 1e400, 09.5, +.inf, -.INF, .Nan, 20:30:20, 1-2]"),
 		"[i1 \".e1\" \".\" f10.5 \"0b2\" \"1e400\" f9.5 finf f-inf \".Nan\" \"20:30:20\" \"1-2\"]");
-	assert_string_equal(read_text("[2001-01-01, 2001-1-2T10:11:12.500+02:00, 2001-01-01 10:00:00, 2001-13-01, '2001-01-01']"),
-		"[t2001-01-01T00:00:00Z t2001-01-02T10:11:12.5+02:00 t2001-01-01T10:00:00Z \"2001-13-01\" \"2001-01-01\"]");
+	assert_string_equal(
+		read_text("[2001-01-01, 2001-1-2T10:11:12.500+02:00, 2001-01-01 10:00:00, 2001-13-01, '2001-01-01']"),
+		"[t2001-01-01T00:00:00Z t2001-01-02T10:11:12.5+02:00 t2001-01-01T10:00:00Z \"2001-13-01\" "
+		"\"2001-01-01\"]");
 	assert_string_equal(read_text("[!!binary aGk=, !!str 1, !!int '1', !!float 1, !foo 1, ! 1, !!bool 'true']"),
 		"[\"hi\" \"1\" i1 f1 \"1\" i1 true]");
 	assert_string_equal(read_text(""), "null");
@@ -114,7 +117,8 @@ test_yaml__faults_have_a_position(void **state)
 {
 	(void)state;
 	assert_string_equal(read_text("a: b\n c: d"), "2:3 mapping values are not allowed in this context");
-	assert_string_equal(read_text("a: 1\nb: 2\na: 3"), "3:1 unmarshal errors:\n  line 3: mapping key \"a\" already defined at line 1");
+	assert_string_equal(read_text("a: 1\nb: 2\na: 3"),
+		"3:1 unmarshal errors:\n  line 3: mapping key \"a\" already defined at line 1");
 	assert_string_equal(read_text("!!int x"), "1:1 cannot decode !!str `x` as a !!int");
 	assert_string_equal(read_text("? [1]\n: 2"), "1:3 invalid map key: it is not a scalar");
 	assert_non_null(strstr(read_text("a: [1"), "did not find expected"));
@@ -146,7 +150,8 @@ test_yaml__bombs_are_refused(void **state)
 	buf_init(&text, 1 << 20);
 	buf_z(&text, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
 	for (int i = 1; i < 20; i++)
-		buf_printf(&text, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+		buf_printf(&text, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1,
+			i - 1, i - 1);
 	assert_non_null(strstr(read_text(arena_z(arena, buf_view(&text))), "excessive aliasing"));
 	buf_clear(&text);
 	for (int i = 0; i <= YAML_DEPTH_MAX; i++)

@@ -52,8 +52,8 @@ struct gofmt_field {
 	struct gofmt_arg value;
 };
 
-#define GOFMT_WIDTH_MAX 1000000 /* Go's own limit on width and precision */
-#define GOFMT_NESTING_MAX 1000  /* lists and maps in each other; deeper ones print as "..." */
+#define GOFMT_WIDTH_MAX	  1000000 /* Go's own limit on width and precision */
+#define GOFMT_NESTING_MAX 1000	  /* lists and maps in each other; deeper ones print as "..." */
 
 static inline struct gofmt_arg
 gofmt_string(struct str s)

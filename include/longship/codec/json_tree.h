@@ -17,7 +17,15 @@
 #include "longship/base/buf.h"
 #include "longship/base/str.h"
 
-enum json_kind { JSON_TREE_NULL, JSON_TREE_BOOL, JSON_TREE_INT, JSON_TREE_FLOAT, JSON_TREE_STRING, JSON_TREE_ARRAY, JSON_TREE_OBJECT };
+enum json_kind {
+	JSON_TREE_NULL,
+	JSON_TREE_BOOL,
+	JSON_TREE_INT,
+	JSON_TREE_FLOAT,
+	JSON_TREE_STRING,
+	JSON_TREE_ARRAY,
+	JSON_TREE_OBJECT
+};
 
 struct json_field;
 

@@ -15,4 +15,5 @@ struct jsonpath;
 /* NULL on failure with ojg's words in *ret_error ("not terminated at 2 in ["). */
 struct jsonpath *jsonpath_compile(struct arena *, struct str path, struct str *ret_error);
 /* What the path finds, as an array (shallow copies of the document's nodes); NULL when a limit was hit. */
-const struct json *jsonpath_get(const struct jsonpath *, const struct json *root, struct arena *, struct str *ret_error);
+const struct json *jsonpath_get(
+	const struct jsonpath *, const struct json *root, struct arena *, struct str *ret_error);

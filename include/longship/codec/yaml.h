@@ -20,7 +20,7 @@ enum yaml_tree_kind {
 	YAML_TREE_NULL,
 	YAML_TREE_BOOL,
 	YAML_TREE_INT,
-	YAML_TREE_UINT, /* beyond int64 */
+	YAML_TREE_UINT,	 /* beyond int64 */
 	YAML_TREE_FLOAT, /* inf and nan too */
 	YAML_TREE_STRING,
 	YAML_TREE_TIME, /* text is as written, rfc3339 as Go prints it */
@@ -33,8 +33,8 @@ struct yaml_tree_pair;
 struct yaml_tree {
 	enum yaml_tree_kind kind;
 	uint32_t line, column; /* 1-based */
-	size_t off; /* byte offset in the text (without BOM) */
-	struct str text; /* of every scalar: as written, without quotes; of !!binary the bytes */
+	size_t off;	       /* byte offset in the text (without BOM) */
+	struct str text;       /* of every scalar: as written, without quotes; of !!binary the bytes */
 	union {
 		bool boolean;
 		int64_t i;
@@ -46,7 +46,8 @@ struct yaml_tree {
 			size_t n;
 		} sequence;
 		struct {
-			const struct yaml_tree_pair *pairs; /* in the order of the text, merged ones last; unique texts */
+			const struct yaml_tree_pair
+				*pairs; /* in the order of the text, merged ones last; unique texts */
 			size_t n;
 		} mapping;
 	};
@@ -59,7 +60,7 @@ struct yaml_tree_pair {
 
 struct yaml_tree_error {
 	uint32_t line, column; /* 1-based; 0 when unknown */
-	struct str text; /* without position; several lines for repeated keys */
+	struct str text;       /* without position; several lines for repeated keys */
 };
 
 /* NULL on failure. An empty text is a null. */
