@@ -123,6 +123,7 @@ struct decoder {
 	struct arena *arena;
 	const struct push_sink *sink;
 	const char *error;
+	bool stop;
 	struct push_label pairs[PUSH_LABELS_MAX > PUSH_METADATA_MAX ? PUSH_LABELS_MAX : PUSH_METADATA_MAX];
 };
 
@@ -159,12 +160,13 @@ decode_entry(struct decoder *d, struct str in, bool wanted)
 		}
 	}
 	if (wanted)
-		d->sink->entry(d->sink->ctx, timed ? timestamp_ns(seconds, nanos) : INT64_MIN, line, d->pairs, n);
+		d->stop = !d->sink->entry(d->sink->ctx, timed ? timestamp_ns(seconds, nanos) : INT64_MIN, line, d->pairs, n);
 	return true;
 }
 
+/* Starts at the entry `from`, a place in the stream, or at its first. When stopped, *ret_at is behind the last entry. */
 static bool
-decode_stream(struct decoder *d, struct str stream)
+decode_stream(struct decoder *d, struct str stream, const char *from, const char **ret_at)
 {
 	struct str labels = STR("");
 	struct str in = stream;
@@ -183,31 +185,45 @@ decode_stream(struct decoder *d, struct str stream)
 		bad = push_decode_labels(labels, d->arena, d->pairs, &n);
 		wanted = d->sink->stream(d->sink->ctx, d->pairs, bad != NULL ? 0 : n, bad);
 	}
-	while (stream.len > 0 && get_field(&stream, &f))
+	if (from != NULL)
+		stream = str_from_offset(stream, (size_t)(from - stream.s));
+	while (stream.len > 0 && !d->stop && get_field(&stream, &f))
 		if (f.number == 2 && !decode_entry(d, f.bytes, wanted))
 			return false;
+	*ret_at = stream.s;
 	return true;
 }
 
 bool
-push_decode_protobuf(struct str body, struct arena *arena, const struct push_sink *sink, const char **ret_error)
+push_decode_protobuf(struct str body, struct arena *arena, const struct push_sink *sink, struct push_place *place,
+	const char **ret_error)
 {
+	struct push_place here = place != NULL ? *place : (struct push_place){0};
+	struct str in = str_from_offset(body, here.stream);
 	struct decoder d;
 	struct field f;
 
 	d.arena = arena;
 	d.sink = sink;
 	d.error = NULL;
-	while (body.len > 0) {
-		if (!get_field(&body, &f) || (f.number == 1 && f.wire != WIRE_BYTES))
+	d.stop = false;
+	while (in.len > 0 && !d.stop) {
+		const char *at = NULL;
+
+		here.stream = (size_t)(in.s - body.s);
+		if (!get_field(&in, &f) || (f.number == 1 && f.wire != WIRE_BYTES))
 			(void)fail(&d, "malformed push request");
 		else if (f.number == 1)
-			(void)decode_stream(&d, f.bytes);
+			(void)decode_stream(&d, f.bytes, here.entry > 0 ? body.s + here.entry : NULL, &at);
 		if (d.error != NULL) {
 			*ret_error = d.error;
 			return false;
 		}
+		here.entry = d.stop ? (size_t)(at - body.s) : 0;
 	}
+	here.stopped = d.stop;
+	if (place != NULL)
+		*place = here;
 	return true;
 }
 

@@ -13,6 +13,8 @@ struct parser {
 	struct arena *arena;
 	const struct push_sink *sink;
 	const char *error;
+	const char *resume_at; /* behind the last entry that was read before; NULL: none was */
+	bool stop;
 	struct push_label pairs[PUSH_LABELS_MAX > PUSH_METADATA_MAX ? PUSH_LABELS_MAX : PUSH_METADATA_MAX];
 };
 
@@ -343,7 +345,7 @@ parse_entry(struct parser *j, bool wanted)
 				return false;
 	}
 	if (j->error == NULL && wanted)
-		j->sink->entry(j->sink->ctx, ts, line, j->pairs, n);
+		j->stop = !j->sink->entry(j->sink->ctx, ts, line, j->pairs, n);
 	return j->error == NULL;
 }
 
@@ -352,14 +354,21 @@ parse_values(struct parser *j, bool wanted)
 {
 	if (is_null(j))
 		return true;
-	if (!take(j, '['))
-		return fail(j, "malformed JSON: values must be an array");
-	if (take(j, ']'))
-		return true;
+	if (j->resume_at != NULL) {
+		j->p = j->resume_at;
+		j->resume_at = NULL;
+		if (!more(j, ']'))
+			return j->error == NULL;
+	} else {
+		if (!take(j, '['))
+			return fail(j, "malformed JSON: values must be an array");
+		if (take(j, ']'))
+			return true;
+	}
 	do {
 		if (!is_null(j) && !parse_entry(j, wanted))
 			return false;
-	} while (more(j, ']'));
+	} while (!j->stop && more(j, ']'));
 	return j->error == NULL;
 }
 
@@ -397,95 +406,128 @@ parse_labels(struct parser *j, bool *ret_wanted)
 	return true;
 }
 
-/* Values that stood before the labels are read when the labels are known, from where they stand. */
+/* One member of a stream. Values that stand before the labels are noted in *early and read when the labels are known. */
+static bool
+parse_member(struct parser *j, const char **early, bool *labelled, bool *valued, bool *wanted)
+{
+	struct raw_string key;
+
+	if (!take_key(j, &key))
+		return false;
+	if (str_is(key.text, "stream")) {
+		if (*labelled)
+			return fail(j, "malformed JSON: repeated member \"stream\"");
+		*labelled = true;
+		return parse_labels(j, wanted);
+	}
+	if (!str_is(key.text, "values"))
+		return skip_value(j);
+	if (*valued)
+		return fail(j, "malformed JSON: repeated member \"values\"");
+	*valued = true;
+	if (*labelled)
+		return parse_values(j, *wanted);
+	*early = j->p;
+	return skip_value(j);
+}
+
 static bool
 parse_stream(struct parser *j)
 {
 	const char *early = NULL, *behind;
-	bool labelled = false, wanted = false;
-	struct raw_string key;
+	bool labelled = false, valued = false, wanted = false;
 
 	if (!take(j, '{'))
 		return fail(j, "malformed JSON: a stream must be an object");
 	if (!take(j, '}')) {
 		do {
-			bool ok;
-
-			if (!take_key(j, &key))
+			if (!parse_member(j, &early, &labelled, &valued, &wanted))
 				return false;
-			if (str_is(key.text, "stream") && !labelled) {
-				labelled = true;
-				ok = parse_labels(j, &wanted);
-			} else if (str_is(key.text, "values") && labelled) {
-				ok = parse_values(j, wanted);
-			} else {
-				if (str_is(key.text, "values"))
-					early = j->p;
-				ok = skip_value(j);
-			}
-			if (!ok)
-				return false;
-		} while (more(j, '}'));
+		} while (!j->stop && more(j, '}'));
 	}
+	if (j->error != NULL || j->stop)
+		return j->error == NULL;
 	if (!labelled && j->arena != NULL)
 		wanted = j->sink->stream(j->sink->ctx, j->pairs, 0, "parse error: stream without labels");
 	behind = j->p;
-	if (j->error == NULL && early != NULL) {
+	if (early != NULL) {
 		j->p = early;
-		if (parse_values(j, wanted))
+		if (parse_values(j, wanted) && !j->stop)
 			j->p = behind;
 	}
 	return j->error == NULL;
 }
 
+/* The rest of an array of streams; *at is the stream that is read. */
 static bool
-parse_streams(struct parser *j)
+parse_stream_list(struct parser *j, const char **at)
+{
+	do {
+		*at = j->p;
+		if (!is_null(j) && !parse_stream(j))
+			return false;
+	} while (!j->stop && more(j, ']'));
+	return j->error == NULL;
+}
+
+static bool
+parse_streams(struct parser *j, const char **at)
 {
 	if (is_null(j))
 		return true;
 	if (!take(j, '['))
 		return fail(j, "malformed JSON: streams must be an array");
-	if (take(j, ']'))
-		return true;
-	do {
-		if (!is_null(j) && !parse_stream(j))
-			return false;
-	} while (more(j, ']'));
-	return j->error == NULL;
+	return take(j, ']') || parse_stream_list(j, at);
 }
 
+/* The members of the body; going on starts inside of its streams. */
 static bool
-parse_body(struct parser *j)
+parse_body(struct parser *j, bool resumed, const char **at)
 {
 	struct raw_string key;
 
-	if (is_null(j))
-		return true;
-	if (!take(j, '{'))
-		return fail(j, "malformed JSON: expected an object");
-	if (take(j, '}'))
-		return true;
-	do {
-		if (!take_key(j, &key) || !(str_is(key.text, "streams") ? parse_streams(j) : skip_value(j)))
+	if (resumed) {
+		if (!parse_stream_list(j, at))
 			return false;
-	} while (more(j, '}'));
+		if (j->stop || !more(j, '}'))
+			return j->error == NULL;
+	} else {
+		if (is_null(j))
+			return true;
+		if (!take(j, '{'))
+			return fail(j, "malformed JSON: expected an object");
+		if (take(j, '}'))
+			return true;
+	}
+	do {
+		if (!take_key(j, &key) || !(str_is(key.text, "streams") ? parse_streams(j, at) : skip_value(j)))
+			return false;
+	} while (!j->stop && more(j, '}'));
 	return j->error == NULL;
 }
 
 bool
-push_json_decode(struct str body, struct arena *arena, const struct push_sink *sink, const char **ret_error)
+push_json_decode(struct str body, struct arena *arena, const struct push_sink *sink, struct push_place *place,
+	const char **ret_error)
 {
+	bool resumed = place != NULL && place->stopped;
+	const char *at = NULL;
 	struct parser j;
 
 	if (body.len == 0)
 		body.s = "";
-	j.p = body.s;
+	j.p = resumed ? body.s + place->stream : body.s;
 	j.end = body.s + body.len;
 	j.arena = arena;
 	j.sink = sink;
 	j.error = NULL;
-	if (parse_body(&j))
-		return true;
-	*ret_error = j.error;
-	return false;
+	j.resume_at = resumed ? body.s + place->entry : NULL;
+	j.stop = false;
+	if (!parse_body(&j, resumed, &at)) {
+		*ret_error = j.error;
+		return false;
+	}
+	if (place != NULL)
+		*place = (struct push_place){j.stop ? (size_t)(at - body.s) : 0, j.stop ? (size_t)(j.p - body.s) : 0, j.stop};
+	return true;
 }

@@ -41,7 +41,7 @@ struct http_server {
 	struct MHD_Daemon *daemon;
 	int epoll_fd, timer_fd, event_fd, listen_fd;
 	uint16_t port;
-	bool dispatching;
+	bool dispatching, ending;
 	struct http_server_options options;
 	char *pem[3];           /* certificate, key, client CA: microhttpd borrows them */
 	struct http_route routes[HTTP_SERVER_ROUTES_MAX];
@@ -393,7 +393,7 @@ request_admit(struct http_request *req)
 	length = http_request_header(req, "Content-Length");
 	if (req->route->body_bytes_max > 0 && str_to_u64(length, &n) && n > req->route->body_bytes_max)
 		req->refusal = req->route->oversize_status != 0 ? req->route->oversize_status : 413;
-	else if (server->bodies_bytes >= server->options.bodies_bytes_max)
+	else if (req->route->body_bytes_max > 0 && server->bodies_bytes >= server->options.bodies_bytes_max)
 		req->refusal = 503;
 }
 
@@ -413,7 +413,7 @@ request_take(struct http_request *req, const char *data, size_t len)
 			req->refusal = req->route->oversize_status != 0 ? req->route->oversize_status : 413;
 		server->bodies_bytes += req->body.cap - before;
 		req->charged += req->body.cap - before;
-		if (server->bodies_bytes > server->options.bodies_bytes_max)
+		if (server->bodies_bytes > server->options.bodies_bytes_max && server->bodies_bytes > req->charged)
 			req->refusal = 503;
 	}
 	if (req->refusal != 0) {
@@ -430,6 +430,8 @@ request_handle(struct http_request *req)
 	const union MHD_ConnectionInfo *info;
 	struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = req};
 
+	if (server->ending)
+		req->refusal = 503;
 	if (req->refusal != 0) {
 		respond_refusal(req);
 		return queue_answer(req);
@@ -737,8 +739,10 @@ server_start(struct http_server *server, char *error)
 	server->error = error;
 	server->daemon = start_daemon(server);
 	server->error = NULL;
-	if (server->daemon == NULL)
+	if (server->daemon == NULL) {
+		server->listen_fd = -1; /* microhttpd has closed it */
 		return -EINVAL;
+	}
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	server->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	server->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -807,12 +811,17 @@ http_server_free(struct http_server *server)
 		return;
 	check_magic(server, SERVER_MAGIC);
 	assert(!server->dispatching);
-	while (server->suspended.len > 0)
-		request_gone(server->suspended.items[0]);
+	server->ending = true;
+	if (server->daemon != NULL) {
+		while (server->suspended.len > 0)
+			request_gone(server->suspended.items[0]);
+		/* What was answered just now still goes out. */
+		http_server_stop_listening(server);
+		http_server_dispatch(server);
+	}
 	if (server->daemon != NULL)
-		MHD_stop_daemon(server->daemon); /* closes listen_fd */
-	else
-		close_fd(server->listen_fd);
+		MHD_stop_daemon(server->daemon);
+	close_fd(server->listen_fd);
 	assert(server->bodies_bytes == 0);
 	close_fd(server->epoll_fd);
 	close_fd(server->timer_fd);

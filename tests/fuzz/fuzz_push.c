@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool on_stream(void *ctx, const struct push_label *l, size_t n, const char *bad) { (void)ctx, (void)l; return bad == NULL || n > 0; }
-static void on_entry(void *ctx, int64_t ts, struct str line, const struct push_label *m, size_t n) { (void)ctx, (void)ts, (void)line, (void)m, (void)n; }
+static bool on_entry(void *ctx, int64_t ts, struct str line, const struct push_label *m, size_t n) { (void)ctx, (void)line, (void)m, (void)n; return ts % 2 == 0; }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -17,14 +17,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str in = {(const char *)data + 1, size > 0 ? size - 1 : 0};
 	struct arena *arena = arena_new(0);
 	struct push_label labels[PUSH_LABELS_MAX];
+	struct push_place place = {0};
 	const char *error;
 	struct buf out;
 	size_t n;
 
 	buf_init(&out, 1 << 20);
 	switch (size > 0 ? data[0] % 5 : 0) {
-	case 0: (void)!(push_decode_protobuf(in, NULL, &sink, &error) && push_decode_protobuf(in, arena, &sink, &error)); break;
-	case 1: (void)!(push_json_decode(in, NULL, &sink, &error) && push_json_decode(in, arena, &sink, &error)); break;
+	case 0:
+		if (push_decode_protobuf(in, NULL, &sink, NULL, &error))
+			do (void)!push_decode_protobuf(in, arena, &sink, &place, &error); while (place.stopped);
+		break;
+	case 1:
+		if (push_json_decode(in, NULL, &sink, NULL, &error))
+			do (void)!push_json_decode(in, arena, &sink, &place, &error); while (place.stopped);
+		break;
 	case 2: (void)!push_decode_labels(in, arena, labels, &n); break;
 	case 3: (void)!snappy_block_uncompress(&out, in); break;
 	default: (void)!snappy_framed_uncompress(&out, in); break;

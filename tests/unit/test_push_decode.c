@@ -14,6 +14,7 @@
 struct seen {
 	struct buf text; /* S a=b … / E ts line name=value … / B reason */
 	bool refuse;
+	bool stop; /* behind each entry */
 };
 
 static void
@@ -42,7 +43,7 @@ on_stream(void *ctx, const struct push_label *labels, size_t n, const char *bad)
 	return !seen->refuse;
 }
 
-static void
+static bool
 on_entry(void *ctx, int64_t ts_ns, struct str line, const struct push_label *metadata, size_t n)
 {
 	struct seen *seen = ctx;
@@ -50,6 +51,7 @@ on_entry(void *ctx, int64_t ts_ns, struct str line, const struct push_label *met
 	buf_printf(&seen->text, "E %lld ", (long long)ts_ns);
 	buf_str(&seen->text, line);
 	put_pairs(&seen->text, metadata, n);
+	return !seen->stop;
 }
 
 /* What both passes say; the error when it is refused. A copy of the exact size, so that ASan sees a read behind it. */
@@ -66,9 +68,9 @@ expect(bool json, const char *body, size_t len, bool refuse, const char *want)
 
 	memcpy(copy, body, len);
 	buf_init(&seen.text, 1 << 20);
-	ok = json ? push_json_decode(s, NULL, &sink, &error) : push_decode_protobuf(s, NULL, &sink, &error);
+	ok = json ? push_json_decode(s, NULL, &sink, NULL, &error) : push_decode_protobuf(s, NULL, &sink, NULL, &error);
 	assert_int_equal(seen.text.len, 0);
-	ok2 = json ? push_json_decode(s, arena, &sink, &error2) : push_decode_protobuf(s, arena, &sink, &error2);
+	ok2 = json ? push_json_decode(s, arena, &sink, NULL, &error2) : push_decode_protobuf(s, arena, &sink, NULL, &error2);
 	assert_int_equal(ok, ok2);
 	if (ok) {
 		buf_putc(&seen.text, '\0');
@@ -103,7 +105,7 @@ test_push_decode__what_the_encoder_writes(void **state)
 	for (size_t cut = 1; cut < h + n; cut++) {
 		const char *error;
 
-		assert_false(push_decode_protobuf((struct str){body, cut}, NULL, &(struct push_sink){0}, &error));
+		assert_false(push_decode_protobuf((struct str){body, cut}, NULL, &(struct push_sink){0}, NULL, &error));
 	}
 }
 
@@ -126,6 +128,48 @@ test_push_decode__protobuf_shapes(void **state)
 	EXPECT_PB("\x0a\x04\x12\x02\x12\x05", "malformed entry");
 	EXPECT_PB("\x0a\x0d\x12\x0b\x0a\x09\x10\xff\xff\xff\xff\xff\xff\xff\x7f", "malformed timestamp");
 	EXPECT_PB("\x0a\x06\x12\x04\x1a\x02\x0a\x05", "malformed structured metadata");
+}
+
+/* Reading that stops behind each entry gives the same entries. */
+static void
+expect_stops(bool json, struct str body, const char *want)
+{
+	struct seen seen = {.stop = true};
+	const struct push_sink sink = {on_stream, on_entry, &seen};
+	struct arena *arena = arena_new(0);
+	struct push_place place = {0};
+	const char *error;
+
+	buf_init(&seen.text, 1 << 20);
+	do {
+		assert_true(json ? push_json_decode(body, arena, &sink, &place, &error) :
+				   push_decode_protobuf(body, arena, &sink, &place, &error));
+		buf_z(&seen.text, place.stopped ? "|" : "end");
+	} while (place.stopped);
+	buf_putc(&seen.text, '\0');
+	assert_string_equal(seen.text.data, want);
+	buf_done(&seen.text);
+	arena_free(arena);
+}
+
+static void
+test_push_decode__stopping_and_going_on(void **state)
+{
+	char body[1000], entries[500];
+	size_t len = 0, n = 0;
+
+	(void)state;
+	n += loki_push_entry(entries + n, 1, STR("x"), NULL, 0);
+	n += loki_push_entry(entries + n, 2, STR("y"), NULL, 0);
+	for (int i = 0; i < 2; i++) {
+		len += loki_push_stream_header(body + len, i == 0 ? STR("{a=\"0\"}") : STR("{a=\"1\"}"), n);
+		memcpy(body + len, entries, n);
+		len += n;
+	}
+	expect_stops(false, (struct str){body, len}, "S a=0\nE 1 x\n|S a=0\nE 2 y\n|S a=0\nS a=1\nE 1 x\n|S a=1\nE 2 y\n|S a=1\nend");
+	expect_stops(true, STR("{\"streams\":[{\"stream\":{\"a\":\"0\"},\"values\":[[\"1\",\"x\"],[\"2\",\"y\"],null,[\"3\",\"z\"]]},"
+			       "{\"values\":[[\"4\",\"w\"],null,[\"5\",\"v\"]],\"stream\":{\"a\":\"1\"}}],\"z\":[]}"),
+		"S a=0\nE 1 x\n|S a=0\nE 2 y\n|S a=0\nE 3 z\n|S a=0\nS a=1\nE 4 w\n|S a=1\nE 5 v\n|S a=1\nend");
 }
 
 static void
@@ -226,6 +270,7 @@ test_push_decode__json_shapes(void **state)
 	EXPECT_JSON("{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"\\x\"]]}]}", "malformed JSON: bad escape in a string");
 	EXPECT_JSON("{\"streams\":[{\"stream\":{\"a\":\"b\"},\"values\":[[\"1\",\"\\", "malformed JSON: string without an end");
 	EXPECT_JSON("{\"streams\":[{\"stream\":{\"a\":\"b\"} \"values\":[]}]}", "malformed JSON: expected a comma");
+	EXPECT_JSON("{\"streams\":[{\"values\":[],\"stream\":{},\"values\":[]}]}", "malformed JSON: repeated member \"values\"");
 	EXPECT_JSON("{\"x\":[1 2]}", "malformed JSON: expected a comma");
 	EXPECT_JSON("{\"x\":", "malformed JSON: expected a value");
 }
@@ -239,11 +284,11 @@ test_push_decode__json_nesting_is_bounded(void **state)
 	(void)state;
 	memcpy(deep, "{\"x\":", 5);
 	memset(deep + 5, '[', sizeof(deep) - 5);
-	assert_false(push_json_decode((struct str){deep, sizeof(deep)}, NULL, &(struct push_sink){0}, &error));
+	assert_false(push_json_decode((struct str){deep, sizeof(deep)}, NULL, &(struct push_sink){0}, NULL, &error));
 	assert_string_equal(error, "JSON nested too deeply");
 	memset(deep + 5 + 64, ']', 64);
 	deep[5 + 128] = '}';
-	assert_true(push_json_decode((struct str){deep, 5 + 128 + 1}, NULL, &(struct push_sink){0}, &error));
+	assert_true(push_json_decode((struct str){deep, 5 + 128 + 1}, NULL, &(struct push_sink){0}, NULL, &error));
 }
 
 int
@@ -252,6 +297,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_push_decode__what_the_encoder_writes),
 		cmocka_unit_test(test_push_decode__protobuf_shapes),
+		cmocka_unit_test(test_push_decode__stopping_and_going_on),
 		cmocka_unit_test(test_push_decode__labels_as_prometheus_reads_them),
 		cmocka_unit_test(test_push_decode__too_many_labels),
 		cmocka_unit_test(test_push_decode__json_shapes),

@@ -6,8 +6,8 @@
  * the body's own size.
  *
  *	struct push_sink sink = {.stream = on_stream, .entry = on_entry, .ctx = me};
- *	if (!push_decode_protobuf(body, NULL, &(struct push_sink){0}, &error)) → refuse, nothing has been used
- *	push_decode_protobuf(body, arena, &sink, &error);
+ *	if (!push_decode_protobuf(body, NULL, &(struct push_sink){0}, NULL, &error)) → refuse, nothing has been used
+ *	push_decode_protobuf(body, arena, &sink, NULL, &error);
  *
  * The strings handed out point into the body, or into the arena when they had to be unescaped; arrays are valid during
  * the call only. With arena == NULL nothing is unescaped or handed out: the body is only checked (both calls may be NULL).
@@ -29,13 +29,20 @@ struct push_sink {
 	/* A stream begins. bad != NULL says why its labels cannot be used (then n is 0). False: skip its entries, which are
 	 * checked all the same. */
 	bool (*stream)(void *ctx, const struct push_label *labels, size_t n, const char *bad);
-	/* ts_ns is INT64_MIN or INT64_MAX when it does not fit (Go's zero time, the year 1, is usual for "none"). */
-	void (*entry)(void *ctx, int64_t ts_ns, struct str line, const struct push_label *metadata, size_t n);
+	/* ts_ns is INT64_MIN or INT64_MAX when it does not fit (Go's zero time, the year 1, is usual for "none"). False: stop behind
+	 * this entry; the call returns true, and the next one with the same place goes on (telling the stream again). */
+	bool (*entry)(void *ctx, int64_t ts_ns, struct str line, const struct push_label *metadata, size_t n);
 	void *ctx;
 };
 
-/* False with a static text when the body is not a PushRequest; the sink may have been called for what is before it. */
-bool push_decode_protobuf(struct str body, struct arena *, const struct push_sink *, const char **ret_error)
+/* Where reading a body goes on; zero: at its start. Only for the same body, unchanged. */
+struct push_place {
+	size_t stream, entry; /* byte offsets in the body */
+	bool stopped;         /* by the sink; else the body's end was reached */
+};
+
+/* place may be NULL when the sink never stops. False with a static text when the body is not a PushRequest; the sink may have been called for what is before it. */
+bool push_decode_protobuf(struct str body, struct arena *, const struct push_sink *, struct push_place *, const char **ret_error)
 	__attribute__((warn_unused_result));
 
 /*

@@ -10,5 +10,5 @@
 
 #define PUSH_JSON_NESTING_MAX 64 /* of values that are skipped: one bit each */
 
-bool push_json_decode(struct str body, struct arena *, const struct push_sink *, const char **ret_error)
+bool push_json_decode(struct str body, struct arena *, const struct push_sink *, struct push_place *, const char **ret_error)
 	__attribute__((warn_unused_result));

@@ -29,7 +29,7 @@
 
 #define HTTP_SERVER_HEADER_BYTES_MAX (32u << 10)      /* a request's line and headers: a few times what clients send */
 #define HTTP_SERVER_CONNECTIONS_DEFAULT 256           /* for a server whose limit is 0: far below the descriptor limit */
-#define HTTP_SERVER_BODIES_BYTES_DEFAULT (128u << 20) /* all bodies of one server; a further request gets 503 */
+#define HTTP_SERVER_BODIES_BYTES_DEFAULT (16u << 20)  /* all bodies of one server */
 #define HTTP_SERVER_ROUTES_MAX 64
 #define HTTP_SERVER_ERROR_BYTES 256
 #define HTTP_SERVER_HEADERS_MAX 8                     /* extra headers of a response */
@@ -74,7 +74,7 @@ struct http_server_options {
 	const char *address; /* "": all, IPv6 and IPv4; a name or a literal address */
 	uint16_t port;       /* 0: any free one, see http_server_port */
 	unsigned connections_max; /* 0: HTTP_SERVER_CONNECTIONS_DEFAULT; one that is over waits in the listen queue or is closed */
-	size_t bodies_bytes_max;  /* 0: HTTP_SERVER_BODIES_BYTES_DEFAULT */
+	size_t bodies_bytes_max;  /* 0: HTTP_SERVER_BODIES_BYTES_DEFAULT; what would exceed it gets 503, unless it is the only one */
 	int64_t idle_timeout_ns;  /* of a connection without traffic; whole seconds; 0: none */
 	int64_t read_timeout_ns;  /* from a request's headers to the end of its body; 0: none */
 	struct str tls_cert_pem, tls_key_pem; /* both or none */
