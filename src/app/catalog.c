@@ -7,6 +7,7 @@ extern const struct component_type block_livedebugging;
 extern const struct component_type block_logging;
 extern const struct component_type loki_echo;
 extern const struct component_type loki_process;
+extern const struct component_type loki_source_api;
 extern const struct component_type loki_source_file;
 extern const struct component_type loki_write;
 
@@ -16,6 +17,7 @@ const struct component_type *const catalog_types[] = {
 	&block_logging,
 	&loki_echo,
 	&loki_process,
+	&loki_source_api,
 	&loki_source_file,
 	&loki_write,
 	NULL,

@@ -233,6 +233,13 @@ flush_open(struct lane *lane, int64_t now, bool all)
 	}
 }
 
+void
+lane_flush(struct lane *lane)
+{
+	if (lane->pressure == NULL)
+		flush_open(lane, 0, true);
+}
+
 static void
 let_go(struct lane *lane, struct stream *s)
 {

@@ -56,6 +56,9 @@ struct lane *lane_current(void);
 /* A consumer's queue is full: the current stream waits for it. */
 void lane_set_pressure(struct lane *, struct send_queue *);
 
+/* Sends what is open in this lane now, unless a queue is full: for a source whose client waits until its entries are stored. */
+void lane_flush(struct lane *);
+
 /* Things that a consumer holds open in a lane (an open batch): flushed when their time has come, on drain, when memory is scarce,
  * and when the lane is parked (then by the control thread). Linked into the lane by the consumer, in that lane's thread. */
 struct lane_open {
