@@ -85,7 +85,7 @@ fill_position(struct stream *s, struct record *record, struct position_update *u
 static void
 fill_mark(const struct receipt *r, struct record *record, struct position_update *update)
 {
-	record->mark = (struct position_mark){.from = r->from, .to = r->to, .base_ns = r->base_ns, .lines = r->lines,
+	record->mark = (struct position_mark){.from = r->from, .to = r->to, .base_ns = r->base_ns, .lines = r->times,
 		.memory = pack_memory(r->before)};
 	*update = (struct position_update){.kind = POSITION_MARK, .key = r->stream->key, .mark = &record->mark};
 }

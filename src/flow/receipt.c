@@ -13,7 +13,7 @@
  */
 
 struct receipt *
-receipt_new(struct stream *stream, struct arena *arena, uint64_t from, uint64_t to, int64_t base_ns)
+receipt_new(struct stream *stream, struct arena *arena, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times)
 {
 	struct receipt *r = mem_new(struct receipt);
 
@@ -23,6 +23,7 @@ receipt_new(struct stream *stream, struct arena *arena, uint64_t from, uint64_t 
 	r->from = from;
 	r->to = to;
 	r->base_ns = base_ns;
+	r->times = times;
 	atomic_init(&r->refs, 1);
 	stream_ref(stream);
 	(void)pthread_mutex_lock(&stream->ledger->lock);

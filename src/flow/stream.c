@@ -158,7 +158,7 @@ stream_begin(struct stream *s, struct lane *lane, uint64_t to, uint64_t lines_ma
 	assert(to > s->read_offset || s->key.len == 0);
 	/* Only a span that is exactly the recorded one gets its times: the source may have been cut shorter meanwhile. */
 	if (again != NULL && again->from == s->read_offset && again->to == to) {
-		r = receipt_new(s, lane_arena(lane), s->read_offset, to, again->base_ns);
+		r = receipt_new(s, lane_arena(lane), s->read_offset, to, again->base_ns, lines_max);
 		r->again = again->again;
 		r->silent = again->silent;
 		r->resent = again->resent;
@@ -166,7 +166,7 @@ stream_begin(struct stream *s, struct lane *lane, uint64_t to, uint64_t lines_ma
 		if (again->before != NULL)
 			s->memory = *again->before;
 	} else {
-		r = receipt_new(s, lane_arena(lane), s->read_offset, to, marks_take(s->runtime->marks, seen_ns, lines_max));
+		r = receipt_new(s, lane_arena(lane), s->read_offset, to, marks_take(s->runtime->marks, seen_ns, lines_max), lines_max);
 	}
 	r->before = copy_memory(&s->memory);
 	return r;

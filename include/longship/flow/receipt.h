@@ -31,6 +31,7 @@ struct receipt {
 	struct receipt *next;      /* in the stream's queue, oldest first; under the ledger's lock */
 	uint64_t from, to;         /* range of the source: byte offsets; a span has no more lines than to - from */
 	int64_t base_ns;           /* time of line 0; line i has base_ns + i */
+	uint64_t times;            /* reserved from base_ns on: no fewer than lines */
 	uint32_t lines;            /* set before receipt_processed */
 	bool again;                /* was read before: `read` is counted already */
 	bool silent;               /* was settled before: nothing is counted */
@@ -56,7 +57,7 @@ struct receipt {
 };
 
 /* New, with one reference (the lane's), at the end of the stream's queue. arena: of the span, for bookkeeping. */
-struct receipt *receipt_new(struct stream *, struct arena *, uint64_t from, uint64_t to, int64_t base_ns);
+struct receipt *receipt_new(struct stream *, struct arena *, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times);
 /* The batch's lines go to `more` further branches. Lane thread. */
 void receipt_branch(struct receipt *, const struct batch *, size_t more);
 /* One branch of these lines ends here under a reason. Lane thread. */
