@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# with: fake loki
+. "$(dirname "$0")/../support/lib.sh"
+scenario "ten times kill -9 while a file is being written: every line comes back once from log queries"
+receiver
+# VOLUME: all lines wait in the file, and a part of them is sent in each life.
+count=${LINES_TOTAL:-100000}
+part=${VOLUME:+$((count / 14))}
+part=${part:-1}
+file=$work/logs/a.log
+line_bytes=150
+sent_window=$((4 << 20))
+
+cat >"$work/ship.alloy" <<END
+loki.source.file "f" {
+	targets    = [{"__path__" = "$file", "job" = "kill"}]
+	forward_to = [loki.write.w.receiver]
+}
+$(write_block w)
+END
+
+# An answer that takes its time is what a kill can cut off.
+[ "$RECEIVER" = loki ] || faults '{"times": -1, "delay_ms": 30}'
+if [ -n "${VOLUME:-}" ]; then
+	lines "$file" a 0 "$count" &
+else
+	lines "$file" a 0 $((count / 4))
+	lines "$file" a $((count / 4)) $((count - (count / 4))) --rate $((count / 15)) &
+fi
+writer=$!
+ship_start ship "$work/ship.alloy"
+resent=0
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	watch ship
+	wait_for "$DEADLINE" "kill $i: lines arrive before it" metric_least "$part" ship longship_entries_acknowledged_total
+	ship_kill ship
+	watch_end ship
+	resent=$((resent + $(probe field "$watch_out" resent)))
+	ship_again ship
+done
+wait $writer
+watch ship
+wait_for "$DEADLINE" "all lines arrive" stored_least "$count" '{job="kill"}'
+wait_for "$DEADLINE" "all lines are settled" metric_is 0 ship longship_entries_in_flight
+watched ship
+resent=$((resent + $(metric ship longship_entries_resent_total)))
+arrived '{job="kill"}' a "$count"
+counted=$(stored '{job="kill"}')
+prove "a metric query counts at most what was sent again ($resent lines) twice" between "$count" "$counted" $((count + resent))
+prove "what was sent again is at most ten sent windows" between 0 "$resent" $((10 * sent_window / line_bytes))
+ship_stop ship
