@@ -14,6 +14,7 @@ RECEIVER=${RECEIVER:-fake}
 # A sanitizer makes everything slower.
 DEADLINE=${DEADLINE:-$([ -n "${LONGSHIP_SAN:-}" ] && echo 180 || echo 60)}
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS LSAN_OPTIONS 2>/dev/null
+export PYTHONDONTWRITEBYTECODE=1
 
 failures=0
 declare -A ship_pid ship_url ship_config ship_flags watch_pid
@@ -164,7 +165,7 @@ arrived() {
 lines() {
 	local file=$1 stream=$2 from=$3 count=$4
 	shift 4
-	oracle generate --run "$run" --stream "$stream" --from "$from" --count "$count" "$@" "$file"
+	oracle generate --run "$run" --stream "$stream" --from "$from" --count "$count" "$@" "$file" 2>/dev/null
 }
 
 # ---- longship
@@ -181,16 +182,14 @@ ship_start() {
 		>>"$work/$name.log" 2>&1 &
 	ship_pid[$name]=$!
 	wait_for 30 "$name is ready" ship_ready "$name"
-}
-
-ship_ready() {
-	if ! kill -0 "${ship_pid[$1]}" 2>/dev/null; then
-		fail "$1 ended at its start"
+	if gone "${ship_pid[$name]}"; then
+		fail "$name ended at its start"
 		tell
 		exit 1
 	fi
-	curl -fsS "${ship_url[$1]}/-/ready"
 }
+
+ship_ready() { gone "${ship_pid[$1]}" || curl -fsS "${ship_url[$1]}/-/ready"; }
 
 # ship_again NAME: with the configuration and flags of before.
 ship_again() {
