@@ -19,6 +19,7 @@
 #include "longship/flow/metric.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/sender.h"
+#include "longship/flow/stream.h"
 #include "longship/flow/watcher.h"
 #include "longship/os/loop.h"
 #include "longship/os/notify.h"
