@@ -22,32 +22,32 @@ struct walk {
 	bool ok;
 };
 
-/* After pruning the references are taken again, since blocks may have lost some. */
+void
+graph_order_edges_of(struct graph_load *load, struct load_node *node)
+{
+	node->references = (struct reference_list){0};
+	node->n_deps = 0;
+	node->self_reference = false;
+	references_of_body(node->block->body, load->text->arena, &node->references);
+	node->deps = arena_array(load->text->arena, size_t, node->references.n + 1);
+	for (size_t i = 0; i < node->references.n; i++) {
+		struct load_node *dep = graph_names_resolve(load, &node->references.items[i]);
+
+		if (dep == NULL || dep->user == node)
+			continue;
+		dep->user = node;
+		node->self_reference = node->self_reference || dep == node;
+		node->deps[node->n_deps++] = (size_t)(dep - load->nodes);
+	}
+	for (size_t i = 0; i < node->n_deps; i++)
+		load->nodes[node->deps[i]].user = NULL;
+}
+
 void
 graph_order_edges(struct graph_load *load)
 {
-	for (size_t i = 0; i < load->n_nodes; i++) {
-		struct load_node *node = &load->nodes[i];
-
-		node->references = (struct reference_list){0};
-		node->n_deps = 0;
-		node->self_reference = false;
-		references_of_body(node->block->body, load->text->arena, &node->references);
-		node->deps = arena_array(load->text->arena, size_t, node->references.n + 1);
-		for (size_t k = 0; k < node->references.n; k++) {
-			struct load_node *dep = graph_names_resolve(load, &node->references.items[k]);
-			size_t number, j = 0;
-
-			if (dep == NULL)
-				continue;
-			number = (size_t)(dep - load->nodes);
-			node->self_reference = node->self_reference || dep == node;
-			while (j < node->n_deps && node->deps[j] != number)
-				j++;
-			if (j == node->n_deps)
-				node->deps[node->n_deps++] = number;
-		}
-	}
+	for (size_t i = 0; i < load->n_nodes; i++)
+		graph_order_edges_of(load, &load->nodes[i]);
 }
 
 static int

@@ -83,6 +83,7 @@ struct load_node {
 	struct graph_node *node; /* the running one, or a new one that apply puts into the graph */
 	bool is_new;
 	struct graph_args *args; /* NULL: failed, or to be evaluated by apply */
+	const struct load_node *user; /* while that node's deps are gathered */
 	/* Tarjan's numbers. */
 	size_t index, low;
 	bool on_stack;
@@ -132,6 +133,7 @@ void graph_prune(struct graph_load *);
 
 /* graph_order.c: the edges, cycles, and an order in which everything follows what it refers to. */
 void graph_order_edges(struct graph_load *);
+void graph_order_edges_of(struct graph_load *, struct load_node *);
 bool graph_order(struct graph_load *);
 
 /* graph_eval.c: a block's arguments. deps gives the snapshots to remember. NULL: errors in diags. */

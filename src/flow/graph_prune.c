@@ -182,28 +182,30 @@ prune_node(struct graph_load *load, struct load_node *node)
 		*block = *node->block;
 		block->body = body;
 		node->block = block;
+		graph_order_edges_of(load, node);
 	}
 	return true;
 }
 
-/* Leaves out what has users, but none that stays. */
+struct users {
+	size_t all, staying;
+};
+
+/* Leaves out what has users, but none that stays. all: from before anything was left out. */
 static bool
-prune_unused(struct graph_load *load)
+prune_unused(struct graph_load *load, struct users *users)
 {
-	size_t *users = arena_array(load->text->arena, size_t, load->n_nodes + 1);
-	size_t *staying = arena_array(load->text->arena, size_t, load->n_nodes + 1);
 	bool found = false;
 
-	for (size_t i = 0; i < load->n_nodes; i++) {
-		for (size_t k = 0; k < load->nodes[i].n_deps; k++) {
-			users[load->nodes[i].deps[k]]++;
-			staying[load->nodes[i].deps[k]] += !load->nodes[i].pruned;
-		}
-	}
+	for (size_t i = 0; i < load->n_nodes; i++)
+		users[i].staying = 0;
+	for (size_t i = 0; i < load->n_nodes; i++)
+		for (size_t k = 0; k < load->nodes[i].n_deps && !load->nodes[i].pruned; k++)
+			users[load->nodes[i].deps[k]].staying++;
 	for (size_t i = 0; i < load->n_nodes; i++) {
 		struct load_node *node = &load->nodes[i];
 
-		if (node->pruned || users[i] == 0 || staying[i] > 0)
+		if (node->pruned || users[i].all == 0 || users[i].staying > 0)
 			continue;
 		leave_out(load, node, "only serves what is left out", NULL);
 		found = true;
@@ -214,8 +216,12 @@ prune_unused(struct graph_load *load)
 void
 graph_prune(struct graph_load *load)
 {
+	struct users *users = arena_array(load->text->arena, struct users, load->n_nodes + 1);
 	bool again = true;
 
+	for (size_t i = 0; i < load->n_nodes; i++)
+		for (size_t k = 0; k < load->nodes[i].n_deps; k++)
+			users[load->nodes[i].deps[k]].all++;
 	/* Each turn but the last leaves out a node or takes a reference to one. */
 	while (again) {
 		again = false;
@@ -225,9 +231,7 @@ graph_prune(struct graph_load *load)
 			if (!node->pruned && !node->failed && prune_node(load, node))
 				again = true;
 		}
-		if (prune_unused(load))
+		if (prune_unused(load, users))
 			again = true;
-		if (again)
-			graph_order_edges(load);
 	}
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs `longship validate` over configurations that carry their expectations as comments.
 
-usage: run_lang.py LONGSHIP [FILE.alloy…]        (default: tests/lang/*.alloy)
+usage: run_graph.py LONGSHIP [FILE.alloy…]        (default: tests/lang/graph/*.alloy)
 
     // flags: --config.skip-unsupported
     // error 3:7: message          exactly these errors and warnings, in any order; L:C is "-" without a position
@@ -38,7 +38,7 @@ def main():
     if len(sys.argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lang")
+    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lang", "graph")
     paths = [p for p in sys.argv[2:] if p.endswith(".alloy")] or sorted(glob.glob(os.path.join(here, "*.alloy")))
     failed = 0
     for path in paths:
