@@ -12,6 +12,9 @@
  * The paths form a trie. Reading follows the text and the trie together; where the trie ends, a value is
  * only skipped, by a loop with one bit a level of nesting. So the recursion is as deep as the longest
  * path, whatever the text. Strings are searched for their end 16 bytes at a time.
+ *
+ * The text, white space cut off, must end in a brace. That brace is a sentinel: no space, digit or token can run
+ * over it, so only the search for the end of a string and what follows a closed container look at the end.
  */
 
 struct node;
@@ -43,6 +46,7 @@ struct json_paths {
 
 struct reader {
 	const char *p, *end;
+	const char *block_max; /* from here back 16 bytes may be loaded at once; NULL: nowhere */
 	size_t depth;
 	struct arena *arena;
 	struct json_value *values;
@@ -235,12 +239,14 @@ json_paths_add(struct json_paths *paths, struct str expression, struct str *ret_
 
 /* The first quote, backslash or control character at or after p. */
 static inline const char *
-string_special(const char *p, const char *end)
+string_special(const char *p, const char *end, const char *block_max)
 {
-#ifdef __SSE2__
+#ifndef __SSE2__
+	(void)block_max;
+#else
 	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1f);
 
-	for (; end - p >= 16; p += 16) {
+	for (; p <= block_max; p += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
 		__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
 			_mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
@@ -299,7 +305,7 @@ skip_escaped(struct reader *r)
 static inline bool
 skip_string(struct reader *r, bool *ret_escaped)
 {
-	const char *p = string_special(r->p, r->end);
+	const char *p = string_special(r->p, r->end, r->block_max);
 
 	*ret_escaped = false;
 	if (p == r->end)
@@ -315,11 +321,13 @@ skip_string(struct reader *r, bool *ret_escaped)
 	return skip_escaped(r);
 }
 
-static inline void
-skip_space(struct reader *r)
+/* Stops at the sentinel. */
+static inline const char *
+after_space(const char *p)
 {
-	while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
-		r->p++;
+	while ((unsigned char)*p <= ' ' && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+		p++;
+	return p;
 }
 
 /* A character of a number beyond digits: not a plain whole number. */
@@ -341,7 +349,7 @@ read_number(struct reader *r, double *ret)
 
 	p += negative;
 	digits = p;
-	for (; p < r->end; p++) {
+	for (;; p++) {
 		if (*p >= '0' && *p <= '9')
 			n = n * 10 + (uint64_t)(*p - '0');
 		else if (*p == '.' && point == NULL && p > digits)
@@ -350,9 +358,9 @@ read_number(struct reader *r, double *ret)
 			break;
 	}
 	places = point != NULL ? (size_t)(p - point) - 1 : 0;
-	if ((p < r->end && is_number_char(*p)) || p - digits > (point != NULL ? 16 : 19) || p == digits ||
+	if (is_number_char(*p) || p - digits > (point != NULL ? 16 : 19) || p == digits ||
 		(point != NULL && places == 0) || (*digits == '0' && p - digits > 1 && point != digits + 1)) {
-		while (p < r->end && is_number_char(*p))
+		while (is_number_char(*p))
 			p++;
 		r->p = p;
 		return json_text_parse_number((struct str){start, (size_t)(p - start)}, ret);
@@ -373,15 +381,34 @@ skip_word(struct reader *r, const char *word, size_t len)
 	return true;
 }
 
+/* Most numbers that nobody asks for are a few digits; 300 of them are still in range. */
+static inline bool
+skip_number(struct reader *r)
+{
+	const char *p = r->p;
+	double number;
+
+	if (*p >= '1' && *p <= '9') {
+		while (*p >= '0' && *p <= '9')
+			p++;
+		if (*p == '.' && p[1] >= '0' && p[1] <= '9') {
+			for (p++; *p >= '0' && *p <= '9';)
+				p++;
+		}
+		if (!is_number_char(*p) && p - r->p < 300) {
+			r->p = p;
+			return true;
+		}
+	}
+	return read_number(r, &number);
+}
+
 /* A value that is no object or array. */
 static inline bool
 skip_scalar(struct reader *r)
 {
 	bool escaped;
-	double number;
 
-	if (r->p == r->end)
-		return false;
 	switch (*r->p) {
 	case '"':
 		r->p++;
@@ -394,7 +421,7 @@ skip_scalar(struct reader *r)
 		return skip_word(r, "null", 4);
 	case '-':
 	case '0' ... '9':
-		return read_number(r, &number);
+		return skip_number(r);
 	default:
 		return false;
 	}
@@ -404,20 +431,19 @@ skip_scalar(struct reader *r)
 static inline bool
 read_key(struct reader *r, struct str *ret, bool *ret_escaped)
 {
-	const char *start;
+	const char *start = after_space(r->p), *p;
 
-	skip_space(r);
-	if (r->p == r->end || *r->p != '"')
+	if (*start != '"')
 		return false;
-	start = ++r->p;
+	r->p = ++start;
 	if (!skip_string(r, ret_escaped))
 		return false;
-	*ret = (struct str){start, (size_t)(r->p - start) - 1};
-	skip_space(r);
-	if (r->p == r->end || *r->p != ':')
+	p = r->p;
+	*ret = (struct str){start, (size_t)(p - start) - 1};
+	p = after_space(p);
+	if (*p != ':')
 		return false;
-	r->p++;
-	skip_space(r);
+	r->p = after_space(p + 1);
 	return true;
 }
 
@@ -425,13 +451,16 @@ read_key(struct reader *r, struct str *ret, bool *ret_escaped)
 static inline bool
 read_comma(struct reader *r, char close, bool *ret_bad)
 {
-	skip_space(r);
-	if (r->p < r->end && *r->p == ',') {
-		r->p++;
+	const char *p = r->p;
+
+	*ret_bad = p == r->end; /* behind the last brace */
+	if (*ret_bad)
+		return false;
+	p = after_space(p);
+	r->p = p + 1;
+	if (*p == ',')
 		return true;
-	}
-	*ret_bad = r->p == r->end || *r->p != close;
-	r->p += !*ret_bad;
+	*ret_bad = *p != close;
 	return false;
 }
 
@@ -439,8 +468,8 @@ read_comma(struct reader *r, char close, bool *ret_bad)
 static inline bool
 read_empty(struct reader *r, char close)
 {
-	skip_space(r);
-	if (r->p == r->end || *r->p != close)
+	r->p = after_space(r->p);
+	if (*r->p != close)
 		return false;
 	r->p++;
 	return true;
@@ -456,8 +485,8 @@ skip_container(struct reader *r)
 	bool escaped, bad;
 
 	for (;;) { /* at a value */
-		skip_space(r);
-		if (r->p < r->end && (*r->p == '{' || *r->p == '[')) {
+		r->p = after_space(r->p);
+		if (*r->p == '{' || *r->p == '[') {
 			bool object = *r->p++ == '{';
 
 			if (base + depth >= JSON_LINE_DEPTH_MAX)
@@ -526,7 +555,9 @@ find_name(const struct reader *r, const struct node *node, struct str key, bool 
 	if ((node->lengths >> (key.len & 63) & 1) == 0)
 		return NULL;
 	for (size_t i = 0; i < node->n_names; i++) {
-		if (str_eq(node->names[i].name, key))
+		struct str name = node->names[i].name;
+
+		if (name.len == key.len && (key.len == 0 || (name.s[0] == key.s[0] && memcmp(name.s, key.s, key.len) == 0)))
 			return node->names[i].node;
 	}
 	return NULL;
@@ -535,29 +566,117 @@ find_name(const struct reader *r, const struct node *node, struct str key, bool 
 static inline bool
 skip_value(struct reader *r)
 {
-	if (r->p < r->end && (*r->p == '{' || *r->p == '['))
-		return skip_container(r);
-	return skip_scalar(r);
+	if (*r->p == '"') { /* first: most values are strings */
+		bool escaped;
+
+		r->p++;
+		return skip_string(r, &escaped);
+	}
+	return *r->p == '{' || *r->p == '[' ? skip_container(r) : skip_scalar(r);
 }
 
-static bool
-read_object(struct reader *r, const struct node *node)
+/* "key": at p with the space behind it; NULL when malformed. */
+static const char *
+read_member_key(struct reader *r, const struct node *node, const char *p, const struct node **ret_child)
 {
 	struct str key;
-	bool escaped, bad;
+	bool escaped;
 
-	if (read_empty(r, '}'))
+	r->p = p;
+	if (!read_key(r, &key, &escaped))
+		return NULL;
+	*ret_child = find_name(r, node, key, escaped);
+	return r->p;
+}
+
+#ifdef __SSE2__
+static inline bool
+shape_matches(const struct json_shape_member *m, const char *p)
+{
+	__m128i text = _mm_load_si128((const __m128i *)(const void *)m->text);
+	__m128i here = _mm_loadu_si128((const __m128i *)(const void *)p);
+
+	return m->mask != 0 && (_mm_movemask_epi8(_mm_cmpeq_epi8(text, here)) & m->mask) == m->mask;
+}
+#else
+static inline bool
+shape_matches(const struct json_shape_member *m, const char *p)
+{
+	return m->mask != 0 && memcmp(m->text, p, m->len) == 0;
+}
+#endif
+
+static void
+shape_remember(struct json_shape_member *m, const char *p, size_t len, const struct node *child)
+{
+	m->mask = 0;
+	if (len > sizeof(m->text))
+		return;
+	memcpy(m->text, p, len);
+	m->mask = (uint16_t)((1u << len) - 1);
+	m->len = (uint8_t)len;
+	m->node = child;
+}
+
+/* A string without escapes for a node where its path ends: true when it was read. */
+static inline bool
+read_plain_string(const struct reader *r, const struct node *child, const char **p)
+{
+	const char *close;
+
+	if (**p != '"' || (child != NULL && child->n_names + child->n_indexes > 0))
+		return false;
+	close = string_special(*p + 1, r->end, r->block_max);
+	if (close == r->end || *close != '"')
+		return false;
+	if (child != NULL) {
+		struct json_value value = {.kind = JSON_STRING, .text = {*p + 1, (size_t)(close - *p) - 1}};
+
+		set_slots(r, child, value);
+	}
+	*p = close + 1;
+	return true;
+}
+
+/* The inner loop of everything: the usual member is a key as in the line before and a plain string or number. */
+static bool
+read_object(struct reader *r, const struct node *node, struct json_shape *shape)
+{
+	const char *p = after_space(r->p);
+
+	if (*p == '}') {
+		r->p = p + 1;
 		return true;
-	do {
+	}
+	for (size_t i = 0;; i++) {
+		struct json_shape_member *m = shape != NULL && i < JSON_SHAPE_MEMBERS && p <= r->block_max ? &shape->members[i] : NULL;
 		const struct node *child;
 
-		if (!read_key(r, &key, &escaped))
-			return false;
-		child = find_name(r, node, key, escaped);
-		if (!(child != NULL ? read_value(r, child) : skip_value(r)))
-			return false;
-	} while (read_comma(r, '}', &bad));
-	return !bad;
+		if (m != NULL && shape_matches(m, p)) {
+			child = m->node;
+			p += m->len;
+		} else {
+			const char *key = p;
+
+			p = read_member_key(r, node, p, &child);
+			if (p == NULL)
+				return false;
+			if (m != NULL)
+				shape_remember(m, key, (size_t)(p - key), child);
+		}
+		if (!read_plain_string(r, child, &p)) {
+			r->p = p;
+			if (!(child != NULL ? read_value(r, child) : skip_value(r)) || r->p == r->end)
+				return false;
+			p = r->p;
+		}
+		p = after_space(p);
+		if (*p != ',') {
+			r->p = p + 1;
+			return *p == '}';
+		}
+		p = after_space(p + 1);
+	}
 }
 
 /* The last elements are read a second time, when it is known which they are. */
@@ -589,7 +708,7 @@ read_array(struct reader *r, const struct node *node)
 	do {
 		const struct node *child = NULL;
 
-		skip_space(r);
+		r->p = after_space(r->p);
 		for (size_t i = 0; i < node->n_indexes; i++) {
 			if (node->indexes[i].index == (int64_t)n)
 				child = node->indexes[i].node;
@@ -616,7 +735,7 @@ read_container(struct reader *r, const struct node *node)
 		return false;
 	r->depth++;
 	r->p++;
-	ok = object ? read_object(r, node) : read_array(r, node);
+	ok = object ? read_object(r, node, NULL) : read_array(r, node);
 	r->depth--;
 	return ok;
 }
@@ -628,8 +747,6 @@ read_scalar(struct reader *r, struct json_value *ret)
 	bool escaped;
 
 	*ret = (struct json_value){0};
-	if (r->p == r->end)
-		return false;
 	switch (*r->p) {
 	case '"':
 		r->p++;
@@ -667,7 +784,7 @@ read_value(struct reader *r, const struct node *node)
 	const char *start = r->p;
 	struct json_value value;
 
-	if (r->p < r->end && (*r->p == '{' || *r->p == '[')) {
+	if (*r->p == '{' || *r->p == '[') {
 		if (!read_container(r, node))
 			return false;
 		if (node->slots != NULL)
@@ -706,7 +823,7 @@ read_field(struct reader *r, struct json_fields *fields, struct str name, const 
 	struct json_member field = {.name = name};
 	const char *start = r->p;
 
-	if (r->p < r->end && (*r->p == '{' || *r->p == '[')) {
+	if (*r->p == '{' || *r->p == '[') {
 		if (!skip_container(r))
 			return false;
 		field.value = container_text(r->arena, start, r->p);
@@ -746,32 +863,41 @@ read_fields(struct reader *r, const struct node *node, struct json_fields *field
 	return !bad;
 }
 
-/* Behind the value only space; jsoniter takes a NUL for the end of the text. */
-static bool
-at_end(struct reader *r)
+/* Without white space at the end; jsoniter takes a NUL there for the end of the text, too. */
+static struct str
+cut_end(struct str text)
 {
-	skip_space(r);
-	return r->p == r->end || *r->p == '\0';
+	while (text.len > 0 && (unsigned char)text.s[text.len - 1] <= ' ' && memchr(" \t\r\n", text.s[text.len - 1], 5) != NULL)
+		text.len--;
+	return text;
+}
+
+static bool
+is_null(struct str text)
+{
+	text = str_trim(text);
+	return str_is(text, "null");
 }
 
 bool
-json_extract(const struct json_paths *paths, struct str text, struct arena *arena, struct json_value *values, struct json_fields *fields)
+json_extract(const struct json_paths *paths, struct str text, struct arena *arena, struct json_shape *shape, struct json_value *values,
+	struct json_fields *fields)
 {
-	struct reader r = {.p = text.s, .end = text.s + text.len, .arena = arena, .values = values};
+	struct reader r = {.arena = arena, .values = values};
 
 	for (size_t i = 0; i < paths->n; i++)
 		values[i] = (struct json_value){0};
 	if (fields != NULL)
 		fields->n = 0;
-	skip_space(&r);
-	if (r.p == r.end)
+	text = cut_end(text);
+	if (text.len < 2 || text.s[text.len - 1] != '}')
+		return is_null(text);
+	r.end = text.s + text.len;
+	r.block_max = text.len >= 16 ? r.end - 16 : NULL;
+	r.p = after_space(text.s);
+	if (*r.p++ != '{' || r.p == r.end)
 		return false;
-	if (*r.p == 'n')
-		return skip_word(&r, "null", 4) && at_end(&r);
-	if (*r.p != '{')
+	if (!(fields != NULL ? read_fields(&r, &paths->root, fields) : read_object(&r, &paths->root, shape)))
 		return false;
-	r.p++;
-	if (!(fields != NULL ? read_fields(&r, &paths->root, fields) : read_object(&r, &paths->root)))
-		return false;
-	return at_end(&r);
+	return r.p == r.end;
 }

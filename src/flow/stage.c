@@ -70,7 +70,7 @@ stage_source(struct stage_builder *b, struct str source, size_t *ret_column)
 }
 
 bool
-stage_text(const struct batch *b, size_t column, size_t i, struct str *ret)
+stage_text_made(const struct batch *b, size_t column, size_t i, struct str *ret)
 {
 	if (column == STAGE_NO_COLUMN)
 		*ret = b->line[i];

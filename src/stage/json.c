@@ -113,13 +113,14 @@ apply(void *state, struct batch *b)
 	struct state *s = state;
 	size_t n = json_paths_count(s->paths);
 	struct json_value *values = arena_array(b->arena, struct json_value, n + 1);
+	struct json_shape *shape = arena_make(b->arena, struct json_shape);
 	struct json_fields fields = {.select = select_field, .ptr = s};
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {
 		if (!stage_text(b, s->source, i, &text))
 			continue;
-		if (!json_extract(s->paths, text, b->arena, values, s->regex != NULL ? &fields : NULL)) {
+		if (!json_extract(s->paths, text, b->arena, shape, values, s->regex != NULL ? &fields : NULL)) {
 			if (s->drop_malformed)
 				batch_drop(b, i, &malformed);
 			continue;

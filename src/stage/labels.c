@@ -80,17 +80,15 @@ metadata_get(const struct metadata *metadata, struct str name)
 	return STR_EMPTY;
 }
 
-/* The value for label k; s == NULL when there is none that may be a label. */
+/* The value for label k; s == NULL when there is none. */
 static struct str
 value_of(const struct state *s, const struct batch *b, size_t i, size_t k)
 {
-	struct str value = STR_EMPTY;
+	struct str value;
 
 	if (s->columns == NULL)
-		value = metadata_get(b->metadata[i], s->sources[k]);
-	else if (!stage_text(b, s->columns[k], i, &value))
-		return STR_EMPTY;
-	return str_utf8_valid(value) ? value : STR_EMPTY;
+		return metadata_get(b->metadata[i], s->sources[k]);
+	return stage_text(b, s->columns[k], i, &value) ? value : STR_EMPTY;
 }
 
 static void

@@ -76,17 +76,6 @@ build(struct stage_builder *b, const void *arguments)
 	return s;
 }
 
-/* Values that are not UTF-8 become no labels. */
-static void
-set_labels(const struct state *s, struct batch *b, size_t i, struct label_memo *memo, struct str *values)
-{
-	for (size_t k = 0; k < s->n; k++) {
-		if (!str_utf8_valid(values[k]))
-			values[k] = STR_EMPTY;
-	}
-	b->labels[i] = label_memo_set(memo, b->table, b->labels[i], s->names, values);
-}
-
 static void
 apply(void *state, struct batch *b)
 {
@@ -106,7 +95,7 @@ apply(void *state, struct batch *b)
 			batch_set_cell(b, s->columns[k], i, cell_string(values[k]));
 		}
 		if (memo != NULL)
-			set_labels(s, b, i, memo, values);
+			b->labels[i] = label_memo_set(memo, b->table, b->labels[i], s->names, values);
 	}
 	regex_match_done(&match);
 }

@@ -53,7 +53,7 @@ static const struct arg_spec args[] = {
 	{0},
 };
 
-enum format_kind { FORMAT_LAYOUT, FORMAT_LAYOUT_WITHOUT_YEAR, FORMAT_UNIX, FORMAT_UNIX_MS, FORMAT_UNIX_US, FORMAT_UNIX_NS };
+enum format_kind { FORMAT_RFC3339, FORMAT_LAYOUT, FORMAT_LAYOUT_WITHOUT_YEAR, FORMAT_UNIX, FORMAT_UNIX_MS, FORMAT_UNIX_US, FORMAT_UNIX_NS };
 
 struct format {
 	enum format_kind kind;
@@ -99,7 +99,7 @@ static const struct {
 static struct format
 compile_format(struct stage_builder *b, const struct state *s, struct str text, const struct timezone_db *location)
 {
-	struct format f = {.zone = tz_utc(), .local = s->local};
+	struct format f = {.kind = FORMAT_LAYOUT, .zone = tz_utc(), .local = s->local};
 
 	for (size_t i = 0; i < ARRAY_LEN(unix_formats); i++) {
 		if (str_is(text, unix_formats[i].name)) {
@@ -109,6 +109,7 @@ compile_format(struct stage_builder *b, const struct state *s, struct str text, 
 	}
 	for (size_t i = 0; i < ARRAY_LEN(named_layouts); i++) {
 		if (str_is(text, named_layouts[i].name)) {
+			f.kind = str_starts(text, STR("RFC3339")) ? FORMAT_RFC3339 : FORMAT_LAYOUT;
 			f.layout = timefmt_compile(b->arena, str_from(named_layouts[i].layout));
 			return f;
 		}
@@ -168,6 +169,68 @@ build(struct stage_builder *b, const void *arguments)
 
 /* ---- parsing ---- */
 
+#define DATE_BYTES 11 /* "2026-01-02T" */
+
+/* The date of the last RFC 3339 time of the batch: the next one has mostly the same. */
+struct day {
+	bool known;
+	char text[DATE_BYTES];
+	int64_t start_ns;
+};
+
+static inline bool
+two_digits(const char *p, unsigned below, unsigned *ret)
+{
+	unsigned tens = (unsigned char)p[0] - (unsigned)'0', ones = (unsigned char)p[1] - (unsigned)'0';
+
+	*ret = tens * 10 + ones;
+	return tens <= 9 && ones <= 9 && *ret < below;
+}
+
+/*
+ * The usual RFC 3339 time: UTC as Z, at most nine digits of a fraction, on a day that was seen already. False is no verdict: the
+ * layout then reads it.
+ */
+static bool
+parse_on_day(const struct day *day, struct str text, int64_t *ret)
+{
+	static const int64_t units[] = {NS_PER_S, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+	unsigned hour, minute, second;
+	int64_t fraction = 0;
+	size_t digits = 0;
+
+	if (text.len < 20 || text.len > 30 || !day->known || memcmp(text.s, day->text, DATE_BYTES) != 0 || text.s[text.len - 1] != 'Z')
+		return false;
+	if (!two_digits(text.s + 11, 24, &hour) || text.s[13] != ':' || !two_digits(text.s + 14, 60, &minute) || text.s[16] != ':' ||
+		!two_digits(text.s + 17, 60, &second))
+		return false;
+	if (text.len > 20) {
+		digits = text.len - 21;
+		if (text.s[19] != '.' || digits == 0)
+			return false;
+		for (size_t i = 20; i < 20 + digits; i++) {
+			if ((unsigned char)(text.s[i] - '0') > 9)
+				return false;
+			fraction = fraction * 10 + (text.s[i] - '0');
+		}
+	}
+	*ret = day->start_ns + (int64_t)(hour * 3600 + minute * 60 + second) * NS_PER_S + fraction * units[digits];
+	return true;
+}
+
+/* Midnight of a time that the layout has read and that is written in UTC. Days at the ends of int64 are left out. */
+static void
+remember_day(struct day *day, struct str text, int64_t ns)
+{
+	int64_t of_day = ns % (24 * 3600 * NS_PER_S);
+
+	if (text.len < 20 || text.s[text.len - 1] != 'Z' || text.s[10] != 'T' || ns < 0 || ns > INT64_MAX - 48 * 3600 * NS_PER_S)
+		return;
+	day->known = true;
+	memcpy(day->text, text.s, DATE_BYTES);
+	day->start_ns = ns - of_day;
+}
+
 static bool
 scale(int64_t n, int64_t unit_ns, int64_t *ret)
 {
@@ -216,12 +279,19 @@ unit_of(enum format_kind kind)
 }
 
 static bool
-parse_text(const struct state *s, const struct format *f, struct str text, int64_t now_ns, int64_t *ret)
+parse_text(const struct state *s, const struct format *f, struct str text, int64_t now_ns, struct day *day, int64_t *ret)
 {
 	struct timefmt_time t;
 	int64_t n;
 
 	switch (f->kind) {
+	case FORMAT_RFC3339:
+		if (parse_on_day(day, text, ret))
+			return true;
+		if (!timefmt_parse(f->layout, text, f->zone, f->local, &t) || !timefmt_to_ns(&t, ret))
+			return false;
+		remember_day(day, text, *ret);
+		return true;
 	case FORMAT_LAYOUT:
 		return timefmt_parse(f->layout, text, f->zone, f->local, &t) && timefmt_to_ns(&t, ret);
 	case FORMAT_LAYOUT_WITHOUT_YEAR:
@@ -238,24 +308,23 @@ parse_text(const struct state *s, const struct format *f, struct str text, int64
 
 /* A whole number needs no detour by its text. */
 static bool
-parse_number(const struct format *f, struct cell cell, int64_t *ret)
+parse_number(const struct format *f, const struct cell *cell, int64_t *ret)
 {
-	return f->kind >= FORMAT_UNIX && cell.kind == CELL_NUMBER && fabs(cell.number) < 9e15 && cell.number == rint(cell.number) &&
-		scale((int64_t)cell.number, unit_of(f->kind), ret);
+	return cell->kind == CELL_NUMBER && f->kind >= FORMAT_UNIX && fabs(cell->number) < 9e15 && cell->number == rint(cell->number) &&
+		scale((int64_t)cell->number, unit_of(f->kind), ret);
 }
 
 static bool
-parse_entry(const struct state *s, const struct batch *b, size_t i, int64_t *ret)
+parse_entry(const struct state *s, const struct batch *b, size_t i, struct day *day, int64_t *ret)
 {
-	struct cell cell = batch_cell(b, s->source, i);
 	struct str text;
 
-	if (parse_number(&s->formats[0], cell, ret))
+	if (parse_number(&s->formats[0], &b->cells[s->source][i], ret))
 		return true;
-	if (!batch_cell_text(b, cell, &text))
+	if (!stage_text(b, s->source, i, &text))
 		return false;
 	for (size_t k = 0; k < s->n_formats; k++) {
-		if (parse_text(s, &s->formats[k], text, b->mark[i], ret))
+		if (parse_text(s, &s->formats[k], text, b->mark[i], day, ret))
 			return true;
 	}
 	return false;
@@ -327,13 +396,14 @@ apply(void *state, struct batch *b)
 {
 	const struct state *s = state;
 	struct last cache[CACHE] = {0};
+	struct day day = {0};
 	bool remember = s->fudge_failure || s->fudge_duplicate;
 
 	if (b->memory == NULL)
 		b->memory = arena_make(b->arena, struct memory);
 	for (size_t i = 0; i < b->n; i++) {
 		int64_t parsed;
-		bool ok = parse_entry(s, b, i, &parsed);
+		bool ok = parse_entry(s, b, i, &day, &parsed);
 		struct last *last = remember ? last_of(s, b, cache, b->labels[i]) : NULL;
 
 		if (ok && last != NULL)

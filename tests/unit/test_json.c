@@ -27,7 +27,7 @@ look_n(struct arena *arena, struct str text, const char *path)
 	/* A copy of exactly this size, so that ASan sees a read beyond it. */
 	char *exact = mem_alloc(text.len > 0 ? text.len : 1);
 	memcpy(exact, text.s, text.len);
-	bool ok = json_extract(paths, (struct str){exact, text.len}, arena, &v, NULL);
+	bool ok = json_extract(paths, (struct str){exact, text.len}, arena, NULL, &v, NULL);
 	const char *result = NULL;
 
 	if (ok && v.kind == JSON_NULL)
@@ -194,7 +194,7 @@ test_json__fields(void **state)
 	(void)state;
 	assert_true(json_paths_add(paths, STR("b1.x"), &error));
 	assert_true(json_paths_add(paths, STR("b1"), &error));
-	assert_true(json_extract(paths, STR("{\"a\":1,\"b1\":{\"x\":7},\"b2\":null,\"b3\":\"s\"}"), arena, v, &fields));
+	assert_true(json_extract(paths, STR("{\"a\":1,\"b1\":{\"x\":7},\"b2\":null,\"b3\":\"s\"}"), arena, NULL, v, &fields));
 	assert_int_equal(fields.n, 3);
 	assert_true(str_is(fields.items[0].name, "b1"));
 	assert_true(str_is(fields.items[0].value.text, "{\"x\":7}"));
@@ -202,6 +202,46 @@ test_json__fields(void **state)
 	assert_true(str_is(fields.items[2].value.text, "s"));
 	assert_true(v[0].number == 7);
 	assert_true(str_is(v[1].text, "{\"x\":7}"));
+	arena_free(arena);
+}
+
+/* Lines of one shape, then of others: what is remembered of one line must never show in the next. */
+static void
+test_json__shapes(void **state)
+{
+	static const struct {
+		const char *text;
+		double a, b; /* -1: null; malformed when both are -2 */
+	} lines[] = {
+		{"{\"a\":1,\"b\":2,\"a_very_long_name_of_a_member\":1}", 1, 2},
+		{"{\"a\":3,\"b\":4,\"a_very_long_name_of_a_member\":1}", 3, 4},
+		{"{\"b\":5,\"a\":6,\"a_very_long_name_of_a_member\":1}", 6, 5},
+		{"{\"b\":7,\"a\" :8,\"a_very_long_name_of_a_member\":1}", 8, 7},
+		{"{\"x\":7,\"a\" :9,\"a_very_long_name_of_a_member\":1}", 9, -1},
+		{"{\"x\":7,\"a\" ;9,\"a_very_long_name_of_a_member\":1}", -2, -2},
+		{"{\"x\":\"7\",\"\\u0061\":9,\"a_very_long_name_of_a_member\":1}", 9, -1},
+		{"{\"x\":\"7\",\"\\u0061\":8,\"a_very_long_name_of_a_member\":1}", 8, -1},
+		{"{\"x\":\"7\",\"\\u0062\":8,\"b\":2,\"b\":3}", -1, 3},
+		{"{}", -1, -1},
+	};
+	struct arena *arena = arena_new(0);
+	struct json_paths *paths = json_paths_new(arena);
+	struct json_shape shape = {0};
+	struct json_value v[2];
+	struct str error;
+
+	(void)state;
+	assert_true(json_paths_add(paths, STR("a"), &error));
+	assert_true(json_paths_add(paths, STR("b"), &error));
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		bool ok = json_extract(paths, str_from(lines[i].text), arena, &shape, v, NULL);
+
+		assert_int_equal(ok, lines[i].a != -2);
+		if (!ok)
+			continue;
+		assert_true(v[0].kind == JSON_NULL ? lines[i].a == -1 : v[0].number == lines[i].a);
+		assert_true(v[1].kind == JSON_NULL ? lines[i].b == -1 : v[1].number == lines[i].b);
+	}
 	arena_free(arena);
 }
 
@@ -239,6 +279,7 @@ main(void)
 		cmocka_unit_test(test_json__depth_in_compact),
 		cmocka_unit_test(test_json__paths_refused),
 		cmocka_unit_test(test_json__fields),
+		cmocka_unit_test(test_json__shapes),
 		cmocka_unit_test(test_json__numbers_as_go),
 	};
 

@@ -49,7 +49,21 @@ bool stage_label_name_valid(struct str);
  */
 bool stage_source(struct stage_builder *, struct str source, size_t *ret_column);
 /* What a stage reads: the line, or an extracted value as text; s is never NULL. False: there is none, or it has no text. */
-bool stage_text(const struct batch *, size_t column, size_t i, struct str *ret);
+static inline bool stage_text(const struct batch *, size_t column, size_t i, struct str *ret);
 
 /* All stages (src/stage/catalog.c), NULL-terminated, as variants of "stage". */
 extern const struct arg_variant *const stage_variants[];
+
+/* For what is no string. */
+bool stage_text_made(const struct batch *, size_t column, size_t i, struct str *ret);
+
+static inline bool
+stage_text(const struct batch *b, size_t column, size_t i, struct str *ret)
+{
+	const struct cell *cell = column != STAGE_NO_COLUMN ? &b->cells[column][i] : NULL;
+
+	if (cell == NULL || cell->kind != CELL_STRING || cell->s == NULL)
+		return stage_text_made(b, column, i, ret);
+	*ret = (struct str){cell->s, cell->len};
+	return true;
+}
