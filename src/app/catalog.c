@@ -5,8 +5,12 @@
 extern const struct component_type block_http;
 extern const struct component_type block_livedebugging;
 extern const struct component_type block_logging;
+extern const struct component_type discovery_relabel;
+extern const struct component_type local_file;
+extern const struct component_type local_file_match;
 extern const struct component_type loki_echo;
 extern const struct component_type loki_process;
+extern const struct component_type loki_relabel;
 extern const struct component_type loki_source_api;
 extern const struct component_type loki_source_file;
 extern const struct component_type loki_write;
@@ -15,8 +19,12 @@ const struct component_type *const catalog_types[] = {
 	&block_http,
 	&block_livedebugging,
 	&block_logging,
+	&discovery_relabel,
+	&local_file,
+	&local_file_match,
 	&loki_echo,
 	&loki_process,
+	&loki_relabel,
 	&loki_source_api,
 	&loki_source_file,
 	&loki_write,
