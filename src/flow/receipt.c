@@ -178,20 +178,20 @@ settle(struct receipt *r)
 	bool discarded = atomic_load(&r->discarded);
 	struct receipt *done = NULL;
 
+	/* The source is told before `settled` is set: from then on another thread that settles a neighbour may free this one. */
+	if (!discarded) {
+		(void)pthread_mutex_lock(&s->ledger->lock);
+		count_settled(s->ledger, r);
+		(void)pthread_mutex_unlock(&s->ledger->lock);
+	}
+	if (s->ops->settled != NULL)
+		s->ops->settled(s, r);
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	if (!discarded) {
-		count_settled(s->ledger, r);
 		r->settled = true;
-		if (s->ops->settled != NULL) {
-			(void)pthread_mutex_unlock(&s->ledger->lock);
-			s->ops->settled(s, r);
-			(void)pthread_mutex_lock(&s->ledger->lock);
-		}
 		done = take_settled(s);
 	}
 	(void)pthread_mutex_unlock(&s->ledger->lock);
-	if (discarded && s->ops->settled != NULL)
-		s->ops->settled(s, r);
 	if (done != NULL)
 		progress_note(s);
 	while (done != NULL) {

@@ -15,6 +15,7 @@
 #include "longship/base/mem.h"
 #include "longship/base/vec.h"
 #include "longship/flow/component.h"
+#include "longship/flow/lane.h"
 #include "longship/os/file.h"
 #include "longship/os/http_server.h"
 #include "longship/os/loop.h"
@@ -513,8 +514,10 @@ api_stop(struct component *c)
 	loop_timer_free(s->retry);
 	if (s->server != NULL)
 		close_server(s);
+	lanes_park(c->runtime->lanes);
 	intake_free(s->intake);
 	s->intake = NULL;
+	lanes_resume(c->runtime->lanes);
 	for (size_t i = 0; i < s->waiters.len; i++)
 		mem_free(s->waiters.items[i]);
 	vec_done(&s->waiters);
@@ -557,7 +560,9 @@ api_update(struct component *c, const void *old_ptr, const void *ptr)
 	bool same = (old->http != NULL) == (a->http != NULL) && old->max_send_message_size == a->max_send_message_size &&
 		(a->http == NULL || args_equal(http_spec, old->http, a->http));
 
+	lanes_park(c->runtime->lanes);
 	intake_update(s->intake, &options);
+	lanes_resume(c->runtime->lanes);
 	/* Certificates in files may have changed though their paths did not. */
 	if (same && s->server != NULL && (a->http == NULL || a->http->tls == NULL))
 		return;
