@@ -26,6 +26,7 @@
 #include "longship/positions/positions.h"
 
 #include "config_metrics.h"
+#include "keeper.h"
 #include "options.h"
 #include "process_metrics.h"
 #include "server.h"
@@ -43,6 +44,7 @@ struct run {
 	struct graph *graph;
 	struct server *server;
 	struct config_metrics *config_metrics;
+	struct keeper *keeper;
 	struct loop_timer *watchdog;
 	bool ready;
 };
@@ -251,7 +253,7 @@ set_up(struct run *run)
 	process_metrics_init(runtime->metrics);
 	run->config_metrics = config_metrics_new(runtime->metrics);
 	budget_set_limit(runtime->memory_budget_bytes);
-	if (open_server(run) < 0)
+	if (open_server(run) < 0 || keeper_new(runtime, &run->keeper) < 0)
 		return STATUS_SYSTEM;
 	open_watcher(runtime);
 	runtime->marks = marks_new(positions_last_ns(runtime->positions));
@@ -312,6 +314,7 @@ tear_down(struct run *run)
 		;
 	sender_free(runtime->sender);
 	watcher_free(runtime->watcher);
+	keeper_free(run->keeper);
 	marks_free(runtime->marks);
 	positions_close(runtime->positions);
 	config_metrics_free(run->config_metrics);
