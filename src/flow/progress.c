@@ -68,6 +68,7 @@ struct record {
 	struct position position;
 	struct position_mark mark;
 	struct memory memory;
+	char cursor[POSITIONS_CURSOR_BYTES_MAX];
 };
 
 static void
@@ -77,6 +78,11 @@ fill_position(struct stream *s, struct record *record, struct position_update *u
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	record->position.offset = s->position;
 	record->memory = s->position_memory;
+	if (s->position_cursor != NULL) {
+		record->position.cursor = str_head(str_from(s->position_cursor), sizeof(record->cursor));
+		memcpy(record->cursor, record->position.cursor.s, record->position.cursor.len);
+		record->position.cursor.s = record->cursor;
+	}
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 	record->position.memory = pack_memory(&record->memory);
 	*update = (struct position_update){.kind = POSITION_SET, .key = s->key, .position = &record->position};
@@ -105,7 +111,7 @@ progress_write(struct positions *store, struct receipt *const *unmarked, size_t 
 		fill_position(moved.streams.items[i], records.items[records.len - 1], &updates.items[updates.len - 1]);
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (unmarked[i]->stream->key.len == 0)
+		if (unmarked[i]->stream->key.len == 0 || unmarked[i]->stream->own_times)
 			continue;
 		vec_push(&records, mem_new(struct record));
 		vec_push(&updates, (struct position_update){0});

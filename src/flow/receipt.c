@@ -43,6 +43,7 @@ receipt_free(struct receipt *r)
 	mem_free(r->before);
 	mem_free(r->after);
 	mem_free(r->refused);
+	mem_free(r->cursor);
 	mem_free(r);
 }
 
@@ -161,6 +162,11 @@ take_settled(struct stream *s)
 			s->newest = NULL;
 		s->n_receipts--;
 		s->position = r->to;
+		if (r->cursor != NULL) {
+			mem_free(s->position_cursor);
+			s->position_cursor = r->cursor;
+			r->cursor = NULL;
+		}
 		s->position_memory.n = 0;
 		if (r->after != NULL)
 			s->position_memory = *r->after;

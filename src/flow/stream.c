@@ -74,6 +74,7 @@ stream_unref(struct stream *s)
 	leave_ledger(s);
 	drop_replays(s);
 	vec_done(&s->replays);
+	mem_free(s->position_cursor);
 	mem_free((void *)(uintptr_t)s->key.s);
 	mem_free((void *)(uintptr_t)s->name);
 	s->magic = 0;
@@ -120,6 +121,7 @@ stream_restore(struct stream *s)
 	known = positions_get(store, s->key, arena, &position);
 	if (known) {
 		s->read_offset = s->position = position.offset;
+		s->position_cursor = position.cursor.len > 0 ? copy_bytes(position.cursor) : NULL;
 		unpack_memory(position.memory, &s->memory);
 		s->position_memory = s->memory;
 	}

@@ -36,6 +36,7 @@ struct receipt {
 	bool again;                /* was read before: `read` is counted already */
 	bool silent;               /* was settled before: nothing is counted */
 	bool resent;               /* was on the wire before */
+	char *cursor;              /* where the source stands at `to`, for sources that are not read by offset; owned */
 	void *ptr;                 /* of the source, e.g. the HTTP request to answer */
 
 	_Atomic uint32_t refs;

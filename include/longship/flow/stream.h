@@ -63,6 +63,7 @@ struct stream {
 	struct ledger *ledger;
 	struct str key;         /* in the positions store; empty: has no position */
 	const char *name;       /* for messages: the path */
+	bool own_times;         /* each record brings its own time and metadata: spans need no marks. Set before the first span */
 	_Atomic unsigned refs;  /* owner, lane, each receipt, progress */
 	_Atomic bool removed;   /* C sets: the lane lets it go */
 
@@ -89,6 +90,7 @@ struct stream {
 	struct receipt *oldest, *newest;
 	size_t n_receipts;
 	uint64_t position; /* all below is settled */
+	char *position_cursor; /* for sources that are not read by offset (there offsets only count records); owned, may be NULL */
 	struct memory position_memory;
 	int64_t oldest_ns; /* first-seen time of the oldest unsettled line, 0: none */
 	uint64_t size;     /* of the source now, for lag */
@@ -104,7 +106,7 @@ void stream_init(struct stream *, const struct stream_ops *, struct runtime *, s
 void stream_ref(struct stream *);
 void stream_unref(struct stream *);
 
-/* Loads position and marks from the store: read_offset, memory, replays. false: the store knows nothing of it. */
+/* Loads position and marks from the store: read_offset, position_cursor, memory, replays. false: the store knows nothing of it. */
 bool stream_restore(struct stream *);
 
 /* The offset that the next span must not cross: the end of the next recorded span, or UINT64_MAX. L. */
@@ -115,7 +117,7 @@ struct receipt *stream_begin(struct stream *, struct lane *, uint64_t to, uint64
 /* Hands a batch of the span on; labels of the stream, memory and receipt are set by stream_batch. L. */
 struct batch *stream_batch(struct stream *, struct lane *, struct receipt *, size_t cap);
 void stream_emit(struct stream *, struct batch *);
-/* Ends it: lines were read; read_offset moves. L. */
+/* Ends it: lines were read; read_offset moves. A source without offsets has set receipt->cursor before. L. */
 void stream_end(struct stream *, struct lane *, struct receipt *, uint32_t lines);
 
 /* Gives up all that is unsettled and sets the stream back to its position; the lane is parked and no request carries its lines. */
