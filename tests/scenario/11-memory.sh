@@ -44,7 +44,7 @@ full() {
 	[ "$(metric ship longship_source_lag_bytes)" -gt $((mib << 19)) ] && metric_least 1 ship loki_write_batch_retries_total
 }
 wait_for 120 "Loki is gone, the budget fills" full
-for _ in 1 2 3 4 5 6 7 8 9 10; do settled; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do settled >/dev/null; done
 prove "Loki gone: private memory under budget + 8 MiB" between 0 "$private_max" $(((16 + 8) << 10))
 prove "Loki gone: resident memory under 32 MiB" between 0 "$resident_max" $((32 << 10))
 ship_stop ship
