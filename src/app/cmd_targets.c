@@ -90,12 +90,22 @@ print_targets(const struct component *component)
 }
 
 static int
+no_targets(const char *id)
+{
+	fprintf(stderr, "longship targets: %s exports no targets\n", id);
+	return STATUS_USAGE;
+}
+
+static int
 wait_and_print(struct graph *graph, struct loop *loop, const char *id)
 {
 	struct wait wait = {.loop = loop, .graph = graph, .component = graph_find(graph, id), .start_ns = clock_mono_ns()};
 	struct graph_health health;
 	struct loop_timer *timer;
 
+	/* Its arguments could be known only now. */
+	if (targets_of(wait.component) == NULL)
+		return no_targets(id);
 	wait.changed_ns = wait.start_ns;
 	if (loop_timer_new(loop, on_tick, &wait, &timer) < 0)
 		return STATUS_SYSTEM;
@@ -122,10 +132,8 @@ check_component(struct graph_load *load, const char *id)
 		return STATUS_FAULT;
 	}
 	component = graph_load_component(load, id);
-	if (component != NULL && ((component->type->flags & (IN_LANES | COMPONENT_BLOCK)) != 0 || targets_of(component) == NULL)) {
-		fprintf(stderr, "longship targets: %s exports no targets\n", id);
-		return STATUS_USAGE;
-	}
+	if (component != NULL && ((component->type->flags & (IN_LANES | COMPONENT_BLOCK)) != 0 || targets_of(component) == NULL))
+		return no_targets(id);
 	return -1;
 }
 

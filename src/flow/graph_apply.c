@@ -201,6 +201,7 @@ graph_apply(struct graph *graph, struct graph_load *load)
 	if (!apply.ok && apply.first)
 		undo(&apply);
 	free_removed(&apply);
+	graph_metrics_connections(graph->metrics);
 	graph_metrics_evaluating(graph->metrics, false);
 	graph->applying = false;
 	graph_update_turn(graph);

@@ -133,15 +133,21 @@ put_ids(struct buf *out, const char *name, struct graph_node *const *nodes, size
 	buf_putc(out, ']');
 }
 
+bool
+graph_json_flows(const struct graph_node *from, const struct graph_node *to)
+{
+	return (from->component.type->flags & COMPONENT_FORWARDS) != 0 && (to->component.type->flags & COMPONENT_CONSUMES) != 0;
+}
+
 /* Entries flow to the receivers among what a component refers to. */
 static void
 put_flow(struct buf *out, const struct graph_node *node)
 {
-	bool forwards = (node->component.type->flags & COMPONENT_FORWARDS) != 0, any = false;
+	bool any = false;
 
 	buf_z(out, ",\"dataFlowEdgesTo\":[");
-	for (size_t i = 0; i < node->n_deps && forwards; i++) {
-		if ((node->deps[i]->component.type->flags & COMPONENT_CONSUMES) == 0)
+	for (size_t i = 0; i < node->n_deps; i++) {
+		if (!graph_json_flows(node, node->deps[i]))
 			continue;
 		if (any)
 			buf_putc(out, ',');

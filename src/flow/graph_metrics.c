@@ -10,6 +10,7 @@
 
 #define ROOT "controller_path", "/", "controller_id", ""
 #define SLOW_NS (60 * NS_PER_S)
+#define CONNECTIONS_MAX (METRIC_SERIES_MAX / 2) /* below the shared series, which could not be removed one by one */
 
 static const double bounds_s[] = {0.005, 0.025, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600};
 
@@ -17,6 +18,7 @@ struct graph_metrics {
 	struct graph *graph;
 	struct metrics *registry;
 	struct metric *evaluating, *queue, *evaluation, *wait;
+	VEC(struct metric *) connections;
 };
 
 /* Alloy shows only the states that some component is in. */
@@ -76,7 +78,36 @@ graph_metrics_free(struct graph_metrics *metrics)
 	if (metrics == NULL)
 		return;
 	metrics_off_scrape(metrics->registry, on_scrape, metrics);
+	vec_done(&metrics->connections);
 	mem_free(metrics);
+}
+
+void
+graph_metrics_connections(struct graph_metrics *metrics)
+{
+	const struct graph *graph;
+
+	if (metrics == NULL)
+		return;
+	graph = metrics->graph;
+	for (size_t i = 0; i < metrics->connections.len; i++)
+		metric_remove(metrics->registry, metrics->connections.items[i]);
+	metrics->connections.len = 0;
+	for (size_t i = 0; i < graph->n_nodes; i++) {
+		const struct graph_node *node = graph->nodes[i];
+
+		for (size_t k = 0; k < node->n_deps && metrics->connections.len < CONNECTIONS_MAX; k++) {
+			struct metric *metric;
+
+			if (!graph_json_flows(node, node->deps[k]))
+				continue;
+			metric = metric_get(metrics->registry, METRIC_GAUGE, "alloy_component_graph_connection",
+				"Indicates that two components are connected in the graph.", NULL, ROOT, "from", node->id, "to",
+				node->deps[k]->id, NULL);
+			metric_set(metric, 1);
+			vec_push(&metrics->connections, metric);
+		}
+	}
 }
 
 void

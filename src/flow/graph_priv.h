@@ -162,9 +162,14 @@ void graph_update_retry(struct graph *);
 enum graph_health_part { GRAPH_HEALTH_RUN, GRAPH_HEALTH_EVAL, GRAPH_HEALTH_OWN };
 void graph_health_set(struct graph_node *, enum graph_health_part, enum component_health, const char *message);
 
+/* graph_json.c: whether entries flow along an edge. */
+bool graph_json_flows(const struct graph_node *from, const struct graph_node *to);
+
 /* graph_metrics.c: Alloy's alloy_component_* families. All take NULL. */
 struct graph_metrics *graph_metrics_new(struct graph *);
 void graph_metrics_free(struct graph_metrics *);
+/* After the edges have changed. */
+void graph_metrics_connections(struct graph_metrics *);
 void graph_metrics_evaluating(struct graph_metrics *, bool);
 /* One evaluation that an export has caused. */
 void graph_metrics_evaluated(struct graph_metrics *, const char *id, int64_t waited_ns, int64_t took_ns);
