@@ -138,6 +138,11 @@ check-corpus: $(REPLAY) ## the fuzz targets over their committed corpus
 check-cases: all $(BUILD)/.check-deps ## the project's own cases: tests/case, tests/lang
 	@tests/support/run_cases.sh
 
+# CASES_DIR: case files from elsewhere; CASE_FILES: which ones.
+.PHONY: check-other-cases
+check-other-cases: all $(BUILD)/.check-deps
+	@tests/support/run_cases.sh $(CASES_DIR) $(CASE_FILES)
+
 check-scenario: all $(BUILD)/.check-deps ## the real binary against a fake Loki (SCENARIOS="01 07" picks some)
 	@tests/scenario/run.sh fake $(SCENARIOS)
 

@@ -96,7 +96,7 @@ def main():
             if why:
                 failed += 1
                 print("%s: %s\n    %s" % (case["id"], case.get("expr", case.get("source")), why))
-    print("expr: %d run, %d skipped, %d failed" % (ran, skipped, failed))
+    print("%d passed, %d failed, %d skipped" % (ran - failed, failed, skipped))
     return 1 if failed else 0
 
 
