@@ -16,7 +16,8 @@
 static void
 print_overview(void)
 {
-	printf("longship ships logs to Grafana Loki. It reads Grafana Alloy's configuration language.\n\nusage: longship COMMAND …\n\n");
+	printf("longship ships logs to Grafana Loki. It reads Grafana Alloy's configuration language.\n\nusage: "
+	       "longship COMMAND …\n\n");
 	for (const struct command *command = commands; command->name != NULL; command++)
 		printf("  %-10s %s\n", command->name, command->doc);
 	printf("\ncomponents (longship help NAME):\n");
@@ -32,7 +33,8 @@ print_component(const struct component_type *type)
 	struct buf page;
 
 	buf_init(&page, PAGE_BYTES_MAX);
-	buf_printf(&page, "%s%s\n\n%s\n\n", type->name, (type->flags & COMPONENT_BLOCK) != 0 ? "" : " \"LABEL\"", type->doc);
+	buf_printf(&page, "%s%s\n\n%s\n\n", type->name, (type->flags & COMPONENT_BLOCK) != 0 ? "" : " \"LABEL\"",
+		type->doc);
 	args_print_help(type->args, &page);
 	for (const char *const *name = type->exports; name != NULL && *name != NULL; name++)
 		listed = listed || strcmp(*name, "receiver") == 0;

@@ -73,7 +73,8 @@ log_warnings(struct diags *diags)
 			continue;
 		if (d->pos.file > 0 && d->pos.file <= diags->source->n_files) {
 			source_line_col(diags->source, d->pos, &line, &column);
-			snprintf(at, sizeof(at), "%.*s:%u:%u", STR_FMT(diags->source->files[d->pos.file - 1].name), line, column);
+			snprintf(at, sizeof(at), "%.*s:%u:%u", STR_FMT(diags->source->files[d->pos.file - 1].name),
+				line, column);
 		}
 		snprintf(text, sizeof(text), "%.*s", STR_FMT(d->text));
 		log_warn(NULL, text, "at", at, NULL);
@@ -83,8 +84,8 @@ log_warnings(struct diags *diags)
 static struct graph_load *
 load(struct run *run, bool *ret_ok)
 {
-	struct graph_load *next =
-		graph_load(run->graph, (const char *const *)run->options.operands, run->options.n_operands, GRAPH_LOAD_RUN);
+	struct graph_load *next = graph_load(
+		run->graph, (const char *const *)run->options.operands, run->options.n_operands, GRAPH_LOAD_RUN);
 
 	*ret_ok = graph_apply(run->graph, next);
 	config_metrics_loaded(run->config_metrics, *ret_ok, graph_load_hash(next));
@@ -259,9 +260,9 @@ set_up(struct run *run)
 	runtime->marks = marks_new(positions_last_ns(runtime->positions));
 	runtime->sender = sender_new(runtime);
 	runtime->lanes = lanes_new(runtime, run->options.lanes);
-	run->graph = graph_new(
-		runtime, &(struct graph_options){
-				 .types = catalog_types, .known = known_names, .skip_unsupported = run->options.skip_unsupported});
+	run->graph = graph_new(runtime, &(struct graph_options){.types = catalog_types,
+						.known = known_names,
+						.skip_unsupported = run->options.skip_unsupported});
 	server_set_graph(run->server, run->graph);
 	return 0;
 }
@@ -296,7 +297,8 @@ drain(struct run *run)
 	open_signals();
 	lanes_drain(run->runtime.lanes);
 	if (!sender_drain(run->runtime.sender, run->runtime.drain_timeout_ns))
-		log_warn(NULL, "not all was sent before the drain timeout; it is sent again after the next start", NULL);
+		log_warn(
+			NULL, "not all was sent before the drain timeout; it is sent again after the next start", NULL);
 }
 
 static void

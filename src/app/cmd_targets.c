@@ -21,11 +21,11 @@
  * nothing has changed for a moment, and prints what came out.
  */
 
-#define TICK_NS  (20 * NS_PER_MS)
-#define QUIET_NS (200 * NS_PER_MS)
-#define WAIT_NS  (15 * NS_PER_S) /* discovery exports after at most 5 s, twice in a row for a chain */
+#define TICK_NS	       (20 * NS_PER_MS)
+#define QUIET_NS       (200 * NS_PER_MS)
+#define WAIT_NS	       (15 * NS_PER_S) /* discovery exports after at most 5 s, twice in a row for a chain */
 #define PAGE_BYTES_MAX (64u << 20)
-#define IN_LANES (COMPONENT_CONSUMES | COMPONENT_FORWARDS | COMPONENT_SOURCE)
+#define IN_LANES       (COMPONENT_CONSUMES | COMPONENT_FORWARDS | COMPONENT_SOURCE)
 
 struct wait {
 	struct loop *loop;
@@ -99,7 +99,8 @@ no_targets(const char *id)
 static int
 wait_and_print(struct graph *graph, struct loop *loop, const char *id)
 {
-	struct wait wait = {.loop = loop, .graph = graph, .component = graph_find(graph, id), .start_ns = clock_mono_ns()};
+	struct wait wait = {
+		.loop = loop, .graph = graph, .component = graph_find(graph, id), .start_ns = clock_mono_ns()};
 	struct graph_health health;
 	struct loop_timer *timer;
 
@@ -115,8 +116,8 @@ wait_and_print(struct graph *graph, struct loop *loop, const char *id)
 	for (size_t i = 0; i < graph_len(graph); i++) {
 		graph_health(graph_at(graph, i), &health);
 		if (health.health == HEALTH_UNHEALTHY || health.health == HEALTH_EXITED)
-			fprintf(stderr, "longship targets: %s is %s: %s\n", graph_at(graph, i)->id, graph_health_name(health.health),
-				health.message);
+			fprintf(stderr, "longship targets: %s is %s: %s\n", graph_at(graph, i)->id,
+				graph_health_name(health.health), health.message);
 	}
 	return print_targets(wait.component);
 }
@@ -132,7 +133,8 @@ check_component(struct graph_load *load, const char *id)
 		return STATUS_FAULT;
 	}
 	component = graph_load_component(load, id);
-	if (component != NULL && ((component->type->flags & (IN_LANES | COMPONENT_BLOCK)) != 0 || targets_of(component) == NULL))
+	if (component != NULL &&
+		((component->type->flags & (IN_LANES | COMPONENT_BLOCK)) != 0 || targets_of(component) == NULL))
 		return no_targets(id);
 	return -1;
 }
@@ -141,9 +143,10 @@ static int
 run_targets(struct runtime *runtime, const struct options *options)
 {
 	const char *path = options->operands[0], *id = options->operands[1];
-	struct graph *graph = graph_new(runtime,
-		&(struct graph_options){
-			.types = catalog_types, .known = known_names, .skip_unsupported = options->skip_unsupported, .only = id});
+	struct graph *graph = graph_new(runtime, &(struct graph_options){.types = catalog_types,
+							 .known = known_names,
+							 .skip_unsupported = options->skip_unsupported,
+							 .only = id});
 	struct graph_load *load = graph_load(graph, &path, 1, GRAPH_LOAD_RUN);
 	int status = check_component(load, id);
 

@@ -7,8 +7,10 @@
 const struct command commands[] = {
 	{"run", cmd_run, "[flags] PATH…", "Ship logs as the configuration says"},
 	{"validate", cmd_validate, "[flags] PATH…", "Check a configuration and print all that is wrong with it"},
-	{"targets", cmd_targets, "PATH COMPONENT", "Print the targets that a discovery or match component exports now, as JSON"},
-	{"inspect", cmd_inspect, "PATH COMPONENT [--input=raw|jsonl] [--output=text|jsonl] [--now=RFC3339] [--metrics=FILE]",
+	{"targets", cmd_targets, "PATH COMPONENT",
+		"Print the targets that a discovery or match component exports now, as JSON"},
+	{"inspect", cmd_inspect,
+		"PATH COMPONENT [--input=raw|jsonl] [--output=text|jsonl] [--now=RFC3339] [--metrics=FILE]",
 		"Feed standard input to one component and print what it forwards"},
 	{"fmt", cmd_fmt, "[--write|--test] [PATH]", "Bring a configuration into its usual form"},
 	{"eval", cmd_eval, "EXPR", "Print an expression's value as JSON"},

@@ -7,7 +7,8 @@
 #include "longship/base/mem.h"
 #include "longship/flow/metric.h"
 
-/* Unlike Alloy, where a configuration that parses but does not evaluate counts as a success, success here is that it runs. */
+/* Unlike Alloy, where a configuration that parses but does not evaluate counts as a success, success here is that it
+ * runs. */
 
 struct config_metrics {
 	struct metrics *registry;
@@ -24,8 +25,8 @@ config_metrics_new(struct metrics *registry)
 		registry, METRIC_GAUGE, "alloy_config_last_load_successful", "Config loaded successfully.", NULL, NULL);
 	metrics->timestamp = metric_get(registry, METRIC_GAUGE, "alloy_config_last_load_success_timestamp_seconds",
 		"Timestamp of the last successful configuration load.", NULL, NULL);
-	metrics->failures = metric_get(
-		registry, METRIC_COUNTER, "alloy_config_load_failures_total", "Configuration load failures.", NULL, NULL);
+	metrics->failures = metric_get(registry, METRIC_COUNTER, "alloy_config_load_failures_total",
+		"Configuration load failures.", NULL, NULL);
 	return metrics;
 }
 
@@ -50,7 +51,8 @@ config_metrics_loaded(struct config_metrics *metrics, bool ok, const char *hash)
 		return;
 	if (metrics->hash != NULL)
 		metric_remove(metrics->registry, metrics->hash);
-	metrics->hash = metric_get(metrics->registry, METRIC_GAUGE, "alloy_config_hash", "Hash of the currently active config file.",
-		NULL, "sha256", ok && hash[0] != '\0' ? hash : zeros, "cluster_name", "", NULL);
+	metrics->hash = metric_get(metrics->registry, METRIC_GAUGE, "alloy_config_hash",
+		"Hash of the currently active config file.", NULL, "sha256", ok && hash[0] != '\0' ? hash : zeros,
+		"cluster_name", "", NULL);
 	metric_set(metrics->hash, 1);
 }

@@ -17,7 +17,7 @@
  * a quiet file that is followed since the start is neither for as long as the process runs.
  */
 
-#define LOOK_NS   (60 * NS_PER_S) /* a store that fails keeps all in memory meanwhile */
+#define LOOK_NS	  (60 * NS_PER_S) /* a store that fails keeps all in memory meanwhile */
 #define EXPIRE_NS (600 * NS_PER_S)
 
 struct keeper {
@@ -46,11 +46,12 @@ on_scrape(void *ptr)
 	set(keeper, METRIC_GAUGE, "longship_positions_streams", "Source streams with a position.", stats.streams);
 	set(keeper, METRIC_GAUGE, "longship_positions_file_bytes", "Size of the positions store.", stats.file_bytes);
 	set(keeper, METRIC_COUNTER, "longship_positions_writes_total", "Writes to the positions store.", stats.writes);
-	set(keeper, METRIC_COUNTER, "longship_positions_write_errors_total", "Writes that failed; their content is kept in memory.",
-		stats.write_errors);
-	set(keeper, METRIC_COUNTER, "longship_positions_syncs_total", "Times the positions store was made durable.", stats.syncs);
-	set(keeper, METRIC_COUNTER, "longship_positions_compactions_total", "Times the positions store was written anew.",
-		stats.compactions);
+	set(keeper, METRIC_COUNTER, "longship_positions_write_errors_total",
+		"Writes that failed; their content is kept in memory.", stats.write_errors);
+	set(keeper, METRIC_COUNTER, "longship_positions_syncs_total", "Times the positions store was made durable.",
+		stats.syncs);
+	set(keeper, METRIC_COUNTER, "longship_positions_compactions_total",
+		"Times the positions store was written anew.", stats.compactions);
 }
 
 static void

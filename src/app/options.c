@@ -43,27 +43,50 @@ struct flag {
 };
 
 #define LOADING (OPTIONS_RUN | OPTIONS_VALIDATE | OPTIONS_TARGETS)
-#define IGNORED_VALUE(flag_name)                                                                                               \
-	{                                                                                                                      \
-		.name = (flag_name), .id = FLAG_IGNORED, .has_arg = required_argument, .commands = LOADING                     \
+#define IGNORED_VALUE(flag_name)                                                                                       \
+	{                                                                                                              \
+		.name = (flag_name), .id = FLAG_IGNORED, .has_arg = required_argument, .commands = LOADING             \
 	}
-#define IGNORED_BOOL(flag_name)                                                                                                \
-	{                                                                                                                      \
-		.name = (flag_name), .id = FLAG_IGNORED, .has_arg = optional_argument, .commands = LOADING                     \
+#define IGNORED_BOOL(flag_name)                                                                                        \
+	{                                                                                                              \
+		.name = (flag_name), .id = FLAG_IGNORED, .has_arg = optional_argument, .commands = LOADING             \
 	}
 
 static const struct flag flags[] = {
-	{.name = "server.http.listen-addr", .id = FLAG_LISTEN, .has_arg = required_argument, .commands = OPTIONS_RUN,
-		.value = "127.0.0.1:12345", .doc = "Address of metrics, status page and reload."},
-	{.name = "storage.path", .id = FLAG_STORAGE, .has_arg = required_argument, .commands = OPTIONS_RUN,
-		.value = "data-longship", .doc = "Directory of the positions."},
-	{.name = "memory.budget", .id = FLAG_BUDGET, .has_arg = required_argument, .commands = OPTIONS_RUN, .value = "16MiB",
+	{.name = "server.http.listen-addr",
+		.id = FLAG_LISTEN,
+		.has_arg = required_argument,
+		.commands = OPTIONS_RUN,
+		.value = "127.0.0.1:12345",
+		.doc = "Address of metrics, status page and reload."},
+	{.name = "storage.path",
+		.id = FLAG_STORAGE,
+		.has_arg = required_argument,
+		.commands = OPTIONS_RUN,
+		.value = "data-longship",
+		.doc = "Directory of the positions."},
+	{.name = "memory.budget",
+		.id = FLAG_BUDGET,
+		.has_arg = required_argument,
+		.commands = OPTIONS_RUN,
+		.value = "16MiB",
 		.doc = "Memory for what is in flight."},
-	{.name = "lanes", .id = FLAG_LANES, .has_arg = required_argument, .commands = OPTIONS_RUN, .value = "N",
+	{.name = "lanes",
+		.id = FLAG_LANES,
+		.has_arg = required_argument,
+		.commands = OPTIONS_RUN,
+		.value = "N",
 		.doc = "Worker threads; by default one per CPU, at most 4."},
-	{.name = "drain-timeout", .id = FLAG_DRAIN, .has_arg = required_argument, .commands = OPTIONS_RUN, .value = "15s",
+	{.name = "drain-timeout",
+		.id = FLAG_DRAIN,
+		.has_arg = required_argument,
+		.commands = OPTIONS_RUN,
+		.value = "15s",
 		.doc = "How long a graceful stop waits for what is on its way."},
-	{.name = "config.skip-unsupported", .id = FLAG_SKIP, .has_arg = optional_argument, .commands = LOADING,
+	{.name = "config.skip-unsupported",
+		.id = FLAG_SKIP,
+		.has_arg = optional_argument,
+		.commands = LOADING,
 		.doc = "Leave out what longship does not know, and what only serves it, with a warning each."},
 	{.name = "config.format", .id = FLAG_FORMAT, .has_arg = required_argument, .commands = LOADING},
 	{.name = "help", .id = FLAG_HELP, .has_arg = no_argument, .commands = LOADING, .doc = "This page."},
@@ -191,13 +214,16 @@ take_flag(enum options_command command, const struct flag *flag, const char *val
 	case FLAG_LANES:
 		return take_number(command, flag, str_from(value), options);
 	case FLAG_DRAIN:
-		return (duration_parse(str_from(value), &options->drain_timeout_ns) && options->drain_timeout_ns >= 0) ||
+		return (duration_parse(str_from(value), &options->drain_timeout_ns) &&
+			       options->drain_timeout_ns >= 0) ||
 		       bad_value(command, flag, "a duration like 15s is expected");
 	case FLAG_SKIP:
-		return parse_bool(value, &options->skip_unsupported) || bad_value(command, flag, "true or false is expected");
+		return parse_bool(value, &options->skip_unsupported) ||
+		       bad_value(command, flag, "true or false is expected");
 	case FLAG_FORMAT:
 		return strcmp(value, "alloy") == 0 ||
-		       bad_value(command, flag, "only \"alloy\" is read; \"longship convert\" makes it from other formats");
+		       bad_value(command, flag,
+			       "only \"alloy\" is read; \"longship convert\" makes it from other formats");
 	case FLAG_IGNORED:
 		log_warn(NULL, "flag of Alloy without meaning for longship is ignored", "flag", flag->name, NULL);
 		return true;
@@ -235,7 +261,8 @@ fill_table(enum options_command command, struct option *table)
 
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		if ((flags[i].commands & (unsigned)command) != 0)
-			table[n++] = (struct option){.name = flags[i].name, .has_arg = flags[i].has_arg, .val = (int)(1000 + i)};
+			table[n++] = (struct option){
+				.name = flags[i].name, .has_arg = flags[i].has_arg, .val = (int)(1000 + i)};
 	table[n] = (struct option){0};
 	return n;
 }

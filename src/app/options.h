@@ -18,7 +18,8 @@ struct options {
 	size_t n_operands;
 };
 
-/* Borrows from argv. False: *ret_status is what the command is to return at once (help was printed, or the usage is wrong). */
+/* Borrows from argv. False: *ret_status is what the command is to return at once (help was printed, or the usage is
+ * wrong). */
 bool options_parse(enum options_command, int argc, char **argv, struct options *ret, int *ret_status);
 /* "usage: …" with the flags of a command. */
 void options_print_usage(enum options_command, bool to_stderr);

@@ -44,15 +44,17 @@ read_stat(struct usage *ret)
 	text[n] = '\0';
 	rest = strrchr(text, ')');
 	if (rest == NULL ||
-		sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %llu %ld", &user,
-			&kernel, &start, &virtual_bytes, &resident_pages) != 5)
+		sscanf(rest + 1,
+			" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu %llu %ld",
+			&user, &kernel, &start, &virtual_bytes, &resident_pages) != 5)
 		return false;
 	clock_gettime(CLOCK_BOOTTIME, &boot);
 	ret->cpu_s = (double)(user + kernel) / (double)ticks;
 	ret->virtual_bytes = (double)virtual_bytes;
 	ret->resident_bytes = (double)resident_pages * (double)sysconf(_SC_PAGESIZE);
 	/* To the tick, so that it does not tremble from scrape to scrape. */
-	ret->start_s = round((now_s - ((double)boot.tv_sec + (double)boot.tv_nsec / 1e9)) * 10) / 10 + (double)start / (double)ticks;
+	ret->start_s = round((now_s - ((double)boot.tv_sec + (double)boot.tv_nsec / 1e9)) * 10) / 10 +
+		       (double)start / (double)ticks;
 	return true;
 }
 
@@ -92,7 +94,8 @@ read_network(double *ret_rx, double *ret_tx)
 		const char *colon = strchr(line, ':');
 		unsigned long long in_bytes, out_bytes;
 
-		if (colon != NULL && sscanf(colon + 1, "%llu %*u %*u %*u %*u %*u %*u %*u %llu", &in_bytes, &out_bytes) == 2) {
+		if (colon != NULL &&
+			sscanf(colon + 1, "%llu %*u %*u %*u %*u %*u %*u %*u %llu", &in_bytes, &out_bytes) == 2) {
 			rx += (double)in_bytes;
 			tx += (double)out_bytes;
 		}
@@ -118,11 +121,14 @@ on_scrape(void *ptr)
 	double rx, tx;
 
 	if (read_stat(&usage)) {
-		set(m, METRIC_COUNTER, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", usage.cpu_s);
-		set(m, METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory size in bytes.", usage.resident_bytes);
-		set(m, METRIC_GAUGE, "process_virtual_memory_bytes", "Virtual memory size in bytes.", usage.virtual_bytes);
-		set(m, METRIC_GAUGE, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-			usage.start_s);
+		set(m, METRIC_COUNTER, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
+			usage.cpu_s);
+		set(m, METRIC_GAUGE, "process_resident_memory_bytes", "Resident memory size in bytes.",
+			usage.resident_bytes);
+		set(m, METRIC_GAUGE, "process_virtual_memory_bytes", "Virtual memory size in bytes.",
+			usage.virtual_bytes);
+		set(m, METRIC_GAUGE, "process_start_time_seconds",
+			"Start time of the process since unix epoch in seconds.", usage.start_s);
 		set(m, METRIC_COUNTER, "alloy_resources_process_cpu_seconds_total",
 			"Total user and system CPU time spent in seconds.", usage.cpu_s);
 		set(m, METRIC_GAUGE, "alloy_resources_process_resident_memory_bytes", "Resident memory size in bytes.",
@@ -134,7 +140,8 @@ on_scrape(void *ptr)
 	}
 	set(m, METRIC_GAUGE, "process_open_fds", "Number of open file descriptors.", count_fds());
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-		set(m, METRIC_GAUGE, "process_max_fds", "Maximum number of open file descriptors.", (double)limit.rlim_cur);
+		set(m, METRIC_GAUGE, "process_max_fds", "Maximum number of open file descriptors.",
+			(double)limit.rlim_cur);
 	if (read_network(&rx, &tx)) {
 		set(m, METRIC_COUNTER, "alloy_resources_machine_rx_bytes_total",
 			"Total bytes, host-wide, received across all network interfaces.", rx);
@@ -147,9 +154,9 @@ void
 process_metrics_init(struct metrics *metrics)
 {
 	metric_set(metric_get(metrics, METRIC_GAUGE, "alloy_build_info",
-			   "A metric with a constant '1' value labeled by version, revision, branch and goversion.", NULL, "version",
-			   LONGSHIP_VERSION, "revision", "", "branch", "", "goversion", "", "goos", "linux", "goarch", ARCH, "tags", "",
-			   NULL),
+			   "A metric with a constant '1' value labeled by version, revision, branch and goversion.",
+			   NULL, "version", LONGSHIP_VERSION, "revision", "", "branch", "", "goversion", "", "goos",
+			   "linux", "goarch", ARCH, "tags", "", NULL),
 		1);
 	metrics_on_scrape(metrics, on_scrape, metrics);
 }

@@ -26,8 +26,8 @@
  * brought it is still sent. When the new listener cannot be had, the old settings come back.
  */
 
-#define PAGE_BYTES_MAX (64u << 20)       /* of metrics or components */
-#define RESTART_NS (200 * NS_PER_MS)
+#define PAGE_BYTES_MAX	 (64u << 20) /* of metrics or components */
+#define RESTART_NS	 (200 * NS_PER_MS)
 #define COMPONENT_PREFIX "/api/v0/web/components/"
 
 struct server {
@@ -40,7 +40,7 @@ struct server {
 	struct loop_watch *watch;
 	struct loop_timer *restart;
 	struct http_access access; /* written by the block */
-	struct arena *arena;       /* of the copy */
+	struct arena *arena;	   /* of the copy */
 	struct http_access copy;   /* in use */
 };
 
@@ -222,7 +222,8 @@ open_http(struct server *server, char error[SERVER_ERROR_BYTES])
 		&server->http, why);
 
 	if (r >= 0)
-		r = loop_watch_new(server->runtime->loop, http_server_fd(server->http), EPOLLIN, on_readable, server, &server->watch);
+		r = loop_watch_new(server->runtime->loop, http_server_fd(server->http), EPOLLIN, on_readable, server,
+			&server->watch);
 	if (r < 0) {
 		/* The server's own reason names the address. */
 		snprintf(error, SERVER_ERROR_BYTES, "%s", why[0] != '\0' ? why : strerror(-r));

@@ -38,7 +38,8 @@ put_component(struct buf *out, const struct component *component)
 	struct graph_health health;
 
 	graph_health(component, &health);
-	buf_printf(out, "<tr class=\"%s\"><td>%s</td><td>", graph_health_name(health.health), graph_health_name(health.health));
+	buf_printf(out, "<tr class=\"%s\"><td>%s</td><td>", graph_health_name(health.health),
+		graph_health_name(health.health));
 	if ((component->type->flags & COMPONENT_BLOCK) == 0) {
 		buf_z(out, "<a href=\"/api/v0/web/components/");
 		put_escaped(out, component->id);
@@ -59,9 +60,11 @@ status_page_print(const struct graph *graph, struct buf *out)
 	int64_t uptime_ns = (clock_now_ns() - process_metrics_start_ns()) / NS_PER_S * NS_PER_S;
 	char uptime[DURATION_BYTES];
 
-	buf_z(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>longship</title><style>\n"
-		   "body{font:15px/1.5 system-ui,sans-serif;margin:2em;max-width:80em}td,th{text-align:left;padding:.2em 1em .2em 0;"
-		   "vertical-align:top}.unhealthy td,.exited td{color:#b00}\n</style></head><body>\n<h1>longship</h1>\n");
+	buf_z(out,
+		"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>longship</title><style>\n"
+		"body{font:15px/1.5 system-ui,sans-serif;margin:2em;max-width:80em}td,th{text-align:left;padding:.2em "
+		"1em .2em 0;"
+		"vertical-align:top}.unhealthy td,.exited td{color:#b00}\n</style></head><body>\n<h1>longship</h1>\n");
 	buf_printf(out, "<p>version %s, up %s · <a href=\"/metrics\">metrics</a></p>\n", LONGSHIP_VERSION,
 		duration_format(uptime_ns > 0 ? uptime_ns : 0, uptime));
 	buf_z(out, "<table><tr><th>Health</th><th>Component</th><th>Message</th><th>Since</th></tr>\n");

@@ -44,30 +44,51 @@ struct http_args {
 };
 
 enum client_auth { CLIENT_NONE, CLIENT_OPTIONAL, CLIENT_REQUIRED };
-static const char *const client_auths[] = {"NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert", NULL};
+static const char *const client_auths[] = {
+	"NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert", NULL};
 enum tls_version { TLS_DEFAULT, TLS_12, TLS_13 };
 static const char *const tls_versions[] = {"", "TLS12", "TLS13", NULL};
 
 static const struct arg_spec basic_spec[] = {
-	{.name = "username", .kind = ARG_STRING, .flags = ARG_REQUIRED, .offset = offsetof(struct basic_args, username),
+	{.name = "username",
+		.kind = ARG_STRING,
+		.flags = ARG_REQUIRED,
+		.offset = offsetof(struct basic_args, username),
 		.doc = "Name that is asked for."},
-	{.name = "password", .kind = ARG_SECRET, .flags = ARG_REQUIRED, .offset = offsetof(struct basic_args, password),
+	{.name = "password",
+		.kind = ARG_SECRET,
+		.flags = ARG_REQUIRED,
+		.offset = offsetof(struct basic_args, password),
 		.doc = "Password that is asked for."},
 	{0},
 };
 
 static const struct arg_spec filter_spec[] = {
-	{.name = "paths", .kind = ARG_STRING_LIST, .offset = offsetof(struct filter_args, paths), .doc = "Prefixes of paths."},
-	{.name = "authenticate_matching_paths", .kind = ARG_BOOL, .offset = offsetof(struct filter_args, authenticate_matching_paths),
-		.fallback = "true", .doc = "Whether these paths are guarded, or all others."},
+	{.name = "paths",
+		.kind = ARG_STRING_LIST,
+		.offset = offsetof(struct filter_args, paths),
+		.doc = "Prefixes of paths."},
+	{.name = "authenticate_matching_paths",
+		.kind = ARG_BOOL,
+		.offset = offsetof(struct filter_args, authenticate_matching_paths),
+		.fallback = "true",
+		.doc = "Whether these paths are guarded, or all others."},
 	{0},
 };
 
 static const struct arg_spec auth_spec[] = {
-	{.name = "basic", .kind = ARG_BLOCK, .offset = offsetof(struct auth_args, basic), .sub = basic_spec,
-		.sub_size = sizeof(struct basic_args), .doc = "Basic authentication."},
-	{.name = "filter", .kind = ARG_BLOCK, .offset = offsetof(struct auth_args, filter), .sub = filter_spec,
-		.sub_size = sizeof(struct filter_args), .doc = "Guards only some paths."},
+	{.name = "basic",
+		.kind = ARG_BLOCK,
+		.offset = offsetof(struct auth_args, basic),
+		.sub = basic_spec,
+		.sub_size = sizeof(struct basic_args),
+		.doc = "Basic authentication."},
+	{.name = "filter",
+		.kind = ARG_BLOCK,
+		.offset = offsetof(struct auth_args, filter),
+		.sub = filter_spec,
+		.sub_size = sizeof(struct filter_args),
+		.doc = "Guards only some paths."},
 	{0},
 };
 
@@ -75,41 +96,88 @@ static const struct arg_spec no_spec[] = {{0}};
 
 static const struct arg_spec tls_spec[] = {
 	{.kind = ARG_POS, .offset = offsetof(struct tls_args, pos)},
-	{.name = "cert_pem", .kind = ARG_STRING, .offset = offsetof(struct tls_args, cert_pem), .doc = "The server's certificate."},
-	{.name = "cert_file", .kind = ARG_STRING, .offset = offsetof(struct tls_args, cert_file), .doc = "The same from a file."},
-	{.name = "key_pem", .kind = ARG_SECRET, .offset = offsetof(struct tls_args, key_pem), .doc = "The certificate's key."},
-	{.name = "key_file", .kind = ARG_STRING, .offset = offsetof(struct tls_args, key_file), .doc = "The same from a file."},
-	{.name = "client_ca_pem", .kind = ARG_STRING, .offset = offsetof(struct tls_args, client_ca_pem),
-		.doc = "The authority that clients' certificates must come from."},
-	{.name = "client_ca_file", .kind = ARG_STRING, .offset = offsetof(struct tls_args, client_ca_file),
+	{.name = "cert_pem",
+		.kind = ARG_STRING,
+		.offset = offsetof(struct tls_args, cert_pem),
+		.doc = "The server's certificate."},
+	{.name = "cert_file",
+		.kind = ARG_STRING,
+		.offset = offsetof(struct tls_args, cert_file),
 		.doc = "The same from a file."},
-	{.name = "client_auth_type", .kind = ARG_CHOICE, .offset = offsetof(struct tls_args, client_auth_type),
-		.fallback = "\"NoClientCert\"", .choices = client_auths, .doc = "Whether clients must show a certificate."},
-	{.name = "min_version", .kind = ARG_CHOICE, .offset = offsetof(struct tls_args, min_version), .fallback = "\"\"",
-		.choices = tls_versions, .doc = "Oldest version of TLS; 1.2 by default."},
-	{.name = "max_version", .kind = ARG_CHOICE, .offset = offsetof(struct tls_args, max_version), .fallback = "\"\"",
-		.choices = tls_versions, .doc = "Newest version of TLS; only TLS13."},
-	{.name = "cipher_suites", .kind = ARG_ANY, .flags = ARG_UNSUPPORTED, .offset = offsetof(struct tls_args, cipher_suites),
+	{.name = "key_pem",
+		.kind = ARG_SECRET,
+		.offset = offsetof(struct tls_args, key_pem),
+		.doc = "The certificate's key."},
+	{.name = "key_file",
+		.kind = ARG_STRING,
+		.offset = offsetof(struct tls_args, key_file),
+		.doc = "The same from a file."},
+	{.name = "client_ca_pem",
+		.kind = ARG_STRING,
+		.offset = offsetof(struct tls_args, client_ca_pem),
+		.doc = "The authority that clients' certificates must come from."},
+	{.name = "client_ca_file",
+		.kind = ARG_STRING,
+		.offset = offsetof(struct tls_args, client_ca_file),
+		.doc = "The same from a file."},
+	{.name = "client_auth_type",
+		.kind = ARG_CHOICE,
+		.offset = offsetof(struct tls_args, client_auth_type),
+		.fallback = "\"NoClientCert\"",
+		.choices = client_auths,
+		.doc = "Whether clients must show a certificate."},
+	{.name = "min_version",
+		.kind = ARG_CHOICE,
+		.offset = offsetof(struct tls_args, min_version),
+		.fallback = "\"\"",
+		.choices = tls_versions,
+		.doc = "Oldest version of TLS; 1.2 by default."},
+	{.name = "max_version",
+		.kind = ARG_CHOICE,
+		.offset = offsetof(struct tls_args, max_version),
+		.fallback = "\"\"",
+		.choices = tls_versions,
+		.doc = "Newest version of TLS; only TLS13."},
+	{.name = "cipher_suites",
+		.kind = ARG_ANY,
+		.flags = ARG_UNSUPPORTED,
+		.offset = offsetof(struct tls_args, cipher_suites),
 		.doc = "The suites are those of the system's policy."},
-	{.name = "curve_preferences", .kind = ARG_ANY, .flags = ARG_UNSUPPORTED, .offset = offsetof(struct tls_args, curve_preferences),
+	{.name = "curve_preferences",
+		.kind = ARG_ANY,
+		.flags = ARG_UNSUPPORTED,
+		.offset = offsetof(struct tls_args, curve_preferences),
 		.doc = "The curves are those of the system's policy."},
-	{.name = "windows_certificate_filter", .kind = ARG_BLOCK, .flags = ARG_UNSUPPORTED,
-		.offset = offsetof(struct tls_args, windows_filter), .sub = no_spec, .sub_size = sizeof(struct value),
+	{.name = "windows_certificate_filter",
+		.kind = ARG_BLOCK,
+		.flags = ARG_UNSUPPORTED,
+		.offset = offsetof(struct tls_args, windows_filter),
+		.sub = no_spec,
+		.sub_size = sizeof(struct value),
 		.doc = "There is no such store on Linux."},
 	{0},
 };
 
 static const struct arg_spec spec[] = {
-	{.name = "auth", .kind = ARG_BLOCK, .offset = offsetof(struct http_args, auth), .sub = auth_spec,
-		.sub_size = sizeof(struct auth_args), .doc = "User name and password."},
-	{.name = "tls", .kind = ARG_BLOCK, .offset = offsetof(struct http_args, tls), .sub = tls_spec, .sub_size = sizeof(struct tls_args),
+	{.name = "auth",
+		.kind = ARG_BLOCK,
+		.offset = offsetof(struct http_args, auth),
+		.sub = auth_spec,
+		.sub_size = sizeof(struct auth_args),
+		.doc = "User name and password."},
+	{.name = "tls",
+		.kind = ARG_BLOCK,
+		.offset = offsetof(struct http_args, tls),
+		.sub = tls_spec,
+		.sub_size = sizeof(struct tls_args),
 		.doc = "Encryption."},
 	{0},
 };
 
 /* At most one of text and file. */
 static bool
-check_pair(const struct tls_args *tls, struct str pem, struct str file, const char *name, bool required, struct diags *diags)
+check_pair(const struct tls_args *tls, struct str pem, struct str file, const char *name, bool required,
+	struct diags *diags)
 {
 	if (pem.len > 0 && file.len > 0)
 		diag_error(diags, tls->pos, "at most one of %s_pem and %s_file must be configured", name, name);
@@ -133,10 +201,12 @@ check(const void *ptr, struct src_pos at, struct diags *diags)
 	ca = tls->client_ca_pem.len > 0 || tls->client_ca_file.len > 0;
 	if (!check_pair(tls, tls->cert_pem, tls->cert_file, "cert", true, diags) ||
 		!check_pair(tls, tls->key_pem, tls->key_file, "key", true, diags) ||
-		!check_pair(tls, tls->client_ca_pem, tls->client_ca_file, "client_ca", tls->client_auth_type != CLIENT_NONE, diags))
+		!check_pair(tls, tls->client_ca_pem, tls->client_ca_file, "client_ca",
+			tls->client_auth_type != CLIENT_NONE, diags))
 		return false;
 	if (ca && tls->client_auth_type == CLIENT_NONE) {
-		diag_error(diags, tls->pos, "a client CA is only allowed when client_auth_type is not \"NoClientCert\"");
+		diag_error(
+			diags, tls->pos, "a client CA is only allowed when client_auth_type is not \"NoClientCert\"");
 		return false;
 	}
 	if (tls->max_version == TLS_12) {
@@ -226,7 +296,8 @@ update(struct component *component, const void *old_args, const void *args)
 {
 	(void)old_args;
 	if (apply(component, args) < 0)
-		component_set_health(component, HEALTH_UNHEALTHY, "the certificate or key cannot be read; the server is as before");
+		component_set_health(
+			component, HEALTH_UNHEALTHY, "the certificate or key cannot be read; the server is as before");
 	else
 		component_set_health(component, HEALTH_HEALTHY, "applied");
 }

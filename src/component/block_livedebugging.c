@@ -2,14 +2,18 @@
 #include "longship/base/log.h"
 #include "longship/flow/component.h"
 
-/* The `livedebugging` block is accepted so that configurations of Alloy load; there is nothing yet that it could switch on. */
+/* The `livedebugging` block is accepted so that configurations of Alloy load; there is nothing yet that it could switch
+ * on. */
 
 struct livedebugging_args {
 	bool enabled;
 };
 
 static const struct arg_spec spec[] = {
-	{.name = "enabled", .kind = ARG_BOOL, .offset = offsetof(struct livedebugging_args, enabled), .fallback = "false",
+	{.name = "enabled",
+		.kind = ARG_BOOL,
+		.offset = offsetof(struct livedebugging_args, enabled),
+		.fallback = "false",
 		.doc = "Accepted, without effect; \"longship inspect\" shows what a component does with lines."},
 	{0},
 };

@@ -37,7 +37,8 @@ graph_new(struct runtime *runtime, const struct graph_options *options)
 	graph->runtime = runtime;
 	graph->options = *options;
 	map_init(&graph->ids);
-	if (runtime != NULL && runtime->loop != NULL && loop_timer_new(runtime->loop, on_retry, graph, &graph->retry_timer) < 0)
+	if (runtime != NULL && runtime->loop != NULL &&
+		loop_timer_new(runtime->loop, on_retry, graph, &graph->retry_timer) < 0)
 		graph->retry_timer = NULL; /* then failed starts are tried again at the next reload only */
 	if (runtime != NULL && runtime->metrics != NULL)
 		graph->metrics = graph_metrics_new(graph);

@@ -107,7 +107,8 @@ adopt(struct apply *apply)
 static void
 fail(struct apply *apply, const struct load_node *from)
 {
-	diag_error(&apply->load->diags, from->block->pos, "Failed to build component: building component: %s", from->node->fail_text);
+	diag_error(&apply->load->diags, from->block->pos, "Failed to build component: building component: %s",
+		from->node->fail_text);
 	apply->ok = false;
 }
 
@@ -127,8 +128,8 @@ evaluate_again(struct apply *apply, struct load_node *from)
 	struct graph_node *node = from->node;
 
 	graph_args_free(from->args);
-	from->args = graph_eval_args(apply->load->text, from->type, from->block, &apply->graph->ids, node->deps, node->n_deps,
-		&apply->load->diags);
+	from->args = graph_eval_args(apply->load->text, from->type, from->block, &apply->graph->ids, node->deps,
+		node->n_deps, &apply->load->diags);
 	if (from->args != NULL)
 		return true;
 	apply->ok = false;

@@ -13,8 +13,8 @@
  */
 
 #define PREFIX_COMPONENT "Failed to build component: decoding configuration: "
-#define PREFIX_CONFIG "Failed to evaluate node for config block: decoding configuration: "
-#define PREFIX_SERVICE "Failed to evaluate service: decoding configuration: "
+#define PREFIX_CONFIG	 "Failed to evaluate node for config block: decoding configuration: "
+#define PREFIX_SERVICE	 "Failed to evaluate service: decoding configuration: "
 
 /* Alloy knows config blocks and services; to the user only the message differs. */
 static const char *
@@ -73,7 +73,8 @@ check_args(const struct component_type *type, const struct block *block, const v
 	ok = type->check(args, block->pos, &found);
 	for (size_t i = 0; i < found.n; i++) {
 		const struct diag *d = &found.items[i];
-		bool whole_block = d->pos.file == block->pos.file && d->pos.off == block->pos.off && d->pos.len == block->pos.len;
+		bool whole_block =
+			d->pos.file == block->pos.file && d->pos.off == block->pos.off && d->pos.len == block->pos.len;
 
 		if (d->level == DIAG_WARNING)
 			diag_warning(diags, d->pos, "%.*s", STR_FMT(d->text));
@@ -86,8 +87,8 @@ check_args(const struct component_type *type, const struct block *block, const v
 }
 
 struct graph_args *
-graph_eval_args(struct graph_text *text, const struct component_type *type, const struct block *block, const struct map *scope,
-	struct graph_node *const *deps, size_t n_deps, struct diags *diags)
+graph_eval_args(struct graph_text *text, const struct component_type *type, const struct block *block,
+	const struct map *scope, struct graph_node *const *deps, size_t n_deps, struct diags *diags)
 {
 	struct graph_args *args = mem_new(struct graph_args);
 	struct eval_env env = {.ptr = (void *)scope, .resolve = resolve};
@@ -153,8 +154,8 @@ eval_node(struct graph_load *load, struct load_node *node)
 	if (node->is_new && node->args != NULL)
 		node->node->component.args = node->args->args;
 	node->uncertain = exports_data(node->type) &&
-		(node->is_new || waits || node->args == NULL || !node->node->running ||
-			!args_equal(node->type->args, node->args->args, node->node->component.args));
+			  (node->is_new || waits || node->args == NULL || !node->node->running ||
+				  !args_equal(node->type->args, node->args->args, node->node->component.args));
 	diags_done(&found);
 	vec_done(&deps);
 }

@@ -23,7 +23,8 @@ part(struct graph_node *node, enum graph_health_part which)
 }
 
 void
-graph_health_set(struct graph_node *node, enum graph_health_part which, enum component_health health, const char *message)
+graph_health_set(
+	struct graph_node *node, enum graph_health_part which, enum component_health health, const char *message)
 {
 	struct graph_health *to = part(node, which);
 
@@ -65,7 +66,8 @@ graph_health(const struct component *component, struct graph_health *ret)
 		if (parts[i]->updated_ns == 0)
 			continue; /* a component that says nothing about itself */
 		if (badness(parts[i]->health) > badness(worst->health) ||
-			(badness(parts[i]->health) == badness(worst->health) && parts[i]->updated_ns > worst->updated_ns))
+			(badness(parts[i]->health) == badness(worst->health) &&
+				parts[i]->updated_ns > worst->updated_ns))
 			worst = parts[i];
 	}
 	*ret = *worst;

@@ -136,7 +136,8 @@ put_ids(struct buf *out, const char *name, struct graph_node *const *nodes, size
 bool
 graph_json_flows(const struct graph_node *from, const struct graph_node *to)
 {
-	return (from->component.type->flags & COMPONENT_FORWARDS) != 0 && (to->component.type->flags & COMPONENT_CONSUMES) != 0;
+	return (from->component.type->flags & COMPONENT_FORWARDS) != 0 &&
+	       (to->component.type->flags & COMPONENT_CONSUMES) != 0;
 }
 
 /* Entries flow to the receivers among what a component refers to. */

@@ -93,7 +93,8 @@ check_label(struct graph_load *load, const struct component_type *type, const st
 	bool labelled = block->has_label && block->label.len > 0;
 
 	if ((type->flags & COMPONENT_BLOCK) != 0 && labelled)
-		diag_error(&load->diags, block->label_pos, "block \"%.*s\" does not support specifying labels", STR_FMT(block->name));
+		diag_error(&load->diags, block->label_pos, "block \"%.*s\" does not support specifying labels",
+			STR_FMT(block->name));
 	else if ((type->flags & COMPONENT_BLOCK) == 0 && !labelled)
 		diag_error(&load->diags, block->name_pos, "component \"%.*s\" must have a label", STR_FMT(block->name));
 	else
@@ -213,7 +214,8 @@ make_nodes(struct graph_load *load)
 		node->node = map_get(&load->graph->ids, node->id);
 		node->is_new = node->node == NULL;
 		if (node->is_new)
-			node->node = graph_node_new(load->graph, node->type, node->id, labelled ? node->block->label : STR_EMPTY);
+			node->node = graph_node_new(
+				load->graph, node->type, node->id, labelled ? node->block->label : STR_EMPTY);
 		assert(node->node->component.type == node->type);
 		map_set(&load->scope, node->id, node->node);
 	}

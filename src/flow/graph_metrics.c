@@ -8,8 +8,8 @@
 
 /* The controller's families under Alloy's names. There is one controller, the root. */
 
-#define ROOT "controller_path", "/", "controller_id", ""
-#define SLOW_NS (60 * NS_PER_S)
+#define ROOT		"controller_path", "/", "controller_id", ""
+#define SLOW_NS		(60 * NS_PER_S)
 #define CONNECTIONS_MAX (METRIC_SERIES_MAX / 2) /* below the shared series, which could not be removed one by one */
 
 static const double bounds_s[] = {0.005, 0.025, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600};
@@ -25,8 +25,9 @@ struct graph_metrics {
 static void
 set_running(struct graph_metrics *metrics, enum component_health health)
 {
-	struct metric *metric = metric_get(metrics->registry, METRIC_GAUGE, "alloy_component_controller_running_components",
-		"Total number of running components.", NULL, ROOT, "health_type", graph_health_name(health), NULL);
+	struct metric *metric = metric_get(metrics->registry, METRIC_GAUGE,
+		"alloy_component_controller_running_components", "Total number of running components.", NULL, ROOT,
+		"health_type", graph_health_name(health), NULL);
 	size_t n = graph_count(metrics->graph, health);
 
 	if (n == 0)
@@ -66,8 +67,8 @@ graph_metrics_new(struct graph *graph)
 	metrics->evaluation = metric_histogram_get(registry, "alloy_component_evaluation_seconds",
 		"Time spent performing component evaluation.", bounds_s, ARRAY_LEN(bounds_s), NULL, ROOT, NULL);
 	metrics->wait = metric_histogram_get(registry, "alloy_component_dependencies_wait_seconds",
-		"Time components wait to be evaluated after something they refer to has changed.", bounds_s, ARRAY_LEN(bounds_s), NULL,
-		ROOT, NULL);
+		"Time components wait to be evaluated after something they refer to has changed.", bounds_s,
+		ARRAY_LEN(bounds_s), NULL, ROOT, NULL);
 	metrics_on_scrape(registry, on_scrape, metrics);
 	return metrics;
 }
@@ -102,8 +103,8 @@ graph_metrics_connections(struct graph_metrics *metrics)
 			if (!graph_json_flows(node, node->deps[k]))
 				continue;
 			metric = metric_get(metrics->registry, METRIC_GAUGE, "alloy_component_graph_connection",
-				"Indicates that two components are connected in the graph.", NULL, ROOT, "from", node->id, "to",
-				node->deps[k]->id, NULL);
+				"Indicates that two components are connected in the graph.", NULL, ROOT, "from",
+				node->id, "to", node->deps[k]->id, NULL);
 			metric_set(metric, 1);
 			vec_push(&metrics->connections, metric);
 		}
@@ -126,6 +127,7 @@ graph_metrics_evaluated(struct graph_metrics *metrics, const char *id, int64_t w
 	metric_observe(metrics->evaluation, (double)took_ns / (double)NS_PER_S);
 	if (took_ns >= SLOW_NS)
 		metric_add(metric_get(metrics->registry, METRIC_COUNTER, "alloy_component_evaluation_slow_seconds",
-				   "Seconds spent in evaluations that took a minute or more.", NULL, ROOT, "component_id", id, NULL),
+				   "Seconds spent in evaluations that took a minute or more.", NULL, ROOT,
+				   "component_id", id, NULL),
 			(uint64_t)(took_ns / NS_PER_S));
 }

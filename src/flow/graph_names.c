@@ -12,7 +12,7 @@
  */
 
 #define REFERENCE_PARTS_MAX 16 /* an id has at most five parts, what follows is a path into its exports */
-#define GUESSES_MAX 50 /* a guess compares all names; nobody reads more of them */
+#define GUESSES_MAX	    50 /* a guess compares all names; nobody reads more of them */
 
 const struct component_type *
 graph_names_type(const struct graph *graph, struct str name)
@@ -57,8 +57,9 @@ graph_names_unknown(const struct graph *graph, struct arena *arena, struct str n
 		return arena_printf(arena, "\"%.*s\" exists in Alloy, longship does not have it", STR_FMT(name));
 	nearest = nearest_name(graph, name);
 	if (nearest != NULL)
-		return arena_printf(arena, "cannot find the definition of component name \"%.*s\", did you mean \"%s\"?",
-			STR_FMT(name), nearest);
+		return arena_printf(arena,
+			"cannot find the definition of component name \"%.*s\", did you mean \"%s\"?", STR_FMT(name),
+			nearest);
 	return arena_printf(arena, "cannot find the definition of component name \"%.*s\"", STR_FMT(name));
 }
 
@@ -110,8 +111,8 @@ nearest_id(struct graph_load *load, const struct reference *reference)
 	for (size_t i = 0; i < load->n_nodes; i++)
 		if (load->nodes[i].type == NULL || (load->nodes[i].type->flags & COMPONENT_BLOCK) == 0)
 			vec_push(&ids, arena_z(load->text->arena, load->nodes[i].id));
-	for (size_t parts = reference->n < REFERENCE_PARTS_MAX ? reference->n : REFERENCE_PARTS_MAX; parts > 1 && nearest == NULL;
-		parts--)
+	for (size_t parts = reference->n < REFERENCE_PARTS_MAX ? reference->n : REFERENCE_PARTS_MAX;
+		parts > 1 && nearest == NULL; parts--)
 		nearest = str_nearest(join_parts(load->text->arena, reference->parts, parts), ids.items, ids.len);
 	vec_done(&ids);
 	return nearest;
@@ -131,9 +132,11 @@ check_reference(struct graph_load *load, struct load_node *node, const struct re
 	node->failed = true;
 	if (nearest != NULL)
 		diag_error(&load->diags, reference->pos,
-			"component \"%.*s\" does not exist or is out of scope, did you mean \"%s\"?", STR_FMT(text), nearest);
+			"component \"%.*s\" does not exist or is out of scope, did you mean \"%s\"?", STR_FMT(text),
+			nearest);
 	else
-		diag_error(&load->diags, reference->pos, "component \"%.*s\" does not exist or is out of scope", STR_FMT(text));
+		diag_error(&load->diags, reference->pos, "component \"%.*s\" does not exist or is out of scope",
+			STR_FMT(text));
 }
 
 void

@@ -47,10 +47,10 @@ struct graph_node {
 	struct graph_exports *exports;
 	struct graph_node **deps, **users; /* direct, in graph->nodes */
 	size_t n_deps, n_users;
-	bool running;     /* start has succeeded, stop was not called */
-	bool exported;    /* has set an export since its start */
-	bool dirty;       /* something it refers to has changed */
-	int64_t dirty_ns; /* since when (monotonic) */
+	bool running;	     /* start has succeeded, stop was not called */
+	bool exported;	     /* has set an export since its start */
+	bool dirty;	     /* something it refers to has changed */
+	int64_t dirty_ns;    /* since when (monotonic) */
 	char fail_text[256]; /* of component_fail */
 	pthread_mutex_t health_lock;
 	struct graph_health run, eval, own; /* under health_lock */
@@ -61,10 +61,10 @@ struct graph {
 	struct graph_options options;
 	struct graph_node **nodes; /* in order of dependency */
 	size_t n_nodes;
-	struct map ids;        /* id → graph_node */
-	bool applying;         /* exports are looked at when their users' turn comes */
+	struct map ids; /* id → graph_node */
+	bool applying;	/* exports are looked at when their users' turn comes */
 	bool update_posted;
-	bool parked;           /* the lanes stand still */
+	bool parked; /* the lanes stand still */
 	struct loop_timer *retry_timer;
 	struct graph_metrics *metrics; /* NULL without a registry */
 };
@@ -78,11 +78,11 @@ struct load_node {
 	size_t n_deps;
 	bool self_reference;
 	bool pruned;
-	bool failed;    /* has an error */
-	bool uncertain; /* its exports, or what it refers to, change with the start */
+	bool failed;		 /* has an error */
+	bool uncertain;		 /* its exports, or what it refers to, change with the start */
 	struct graph_node *node; /* the running one, or a new one that apply puts into the graph */
 	bool is_new;
-	struct graph_args *args; /* NULL: failed, or to be evaluated by apply */
+	struct graph_args *args;      /* NULL: failed, or to be evaluated by apply */
 	const struct load_node *user; /* while that node's deps are gathered */
 	/* Tarjan's numbers. */
 	size_t index, low;
@@ -98,9 +98,9 @@ struct graph_load {
 	char hash[65];
 	struct load_node *nodes; /* in order of the text */
 	size_t n_nodes, cap;
-	struct map ids;    /* id → load_node, pruned ones, too */
-	struct map scope;  /* id → graph_node, for evaluation */
-	size_t *order;     /* indices into nodes: what is referred to first */
+	struct map ids;	  /* id → load_node, pruned ones, too */
+	struct map scope; /* id → graph_node, for evaluation */
+	size_t *order;	  /* indices into nodes: what is referred to first */
 	size_t n_order;
 };
 
@@ -137,8 +137,8 @@ void graph_order_edges_of(struct graph_load *, struct load_node *);
 bool graph_order(struct graph_load *);
 
 /* graph_eval.c: a block's arguments. deps gives the snapshots to remember. NULL: errors in diags. */
-struct graph_args *graph_eval_args(struct graph_text *, const struct component_type *, const struct block *, const struct map *scope,
-	struct graph_node *const *deps, size_t n_deps, struct diags *);
+struct graph_args *graph_eval_args(struct graph_text *, const struct component_type *, const struct block *,
+	const struct map *scope, struct graph_node *const *deps, size_t n_deps, struct diags *);
 /* All blocks of a load; `statically`: only what needs no values (names or cycles are at fault). */
 void graph_eval_load(struct graph_load *, bool statically);
 

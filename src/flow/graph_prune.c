@@ -42,15 +42,16 @@ leave_out(struct graph_load *load, struct load_node *node, const char *why, cons
 {
 	node->pruned = true;
 	if (because != NULL)
-		diag_warning(&load->diags, node->block->name_pos, "left out: %.*s %s %.*s, which is left out", STR_FMT(node->id), why,
-			STR_FMT(because->id));
+		diag_warning(&load->diags, node->block->name_pos, "left out: %.*s %s %.*s, which is left out",
+			STR_FMT(node->id), why, STR_FMT(because->id));
 	else
 		diag_warning(&load->diags, node->block->name_pos, "left out: %.*s %s", STR_FMT(node->id), why);
 }
 
 /* The list without the elements that refer to something left out. */
 static struct expr *
-prune_items(struct prune *prune, const struct expr *expr, struct expr **items, size_t n, struct expr ***ret_items, size_t *ret_n)
+prune_items(struct prune *prune, const struct expr *expr, struct expr **items, size_t n, struct expr ***ret_items,
+	size_t *ret_n)
 {
 	struct expr *copy = arena_make(prune->load->text->arena, struct expr);
 	struct expr **kept = arena_array(prune->load->text->arena, struct expr *, n + 1);
@@ -62,7 +63,8 @@ prune_items(struct prune *prune, const struct expr *expr, struct expr **items, s
 		if (gone == NULL)
 			kept[n_kept++] = items[i];
 		else
-			diag_warning(&prune->load->diags, items[i]->pos, "left out of the list: %.*s is left out", STR_FMT(gone->id));
+			diag_warning(&prune->load->diags, items[i]->pos, "left out of the list: %.*s is left out",
+				STR_FMT(gone->id));
 	}
 	prune->changed = true;
 	prune->emptied = prune->emptied || n_kept == 0;
@@ -79,8 +81,8 @@ is_concat(const struct expr *call)
 
 	if (base->kind == EXPR_IDENTIFIER)
 		return str_is(base->identifier.name, "concat");
-	return base->kind == EXPR_ACCESS && str_is(base->access.name, "concat") && base->access.base->kind == EXPR_IDENTIFIER &&
-	       str_is(base->access.base->identifier.name, "array");
+	return base->kind == EXPR_ACCESS && str_is(base->access.name, "concat") &&
+	       base->access.base->kind == EXPR_IDENTIFIER && str_is(base->access.base->identifier.name, "array");
 }
 
 static struct expr *
@@ -134,8 +136,8 @@ prune_body(struct prune *prune, struct body *body, bool drop_attributes, unsigne
 		struct stmt stmt = body->stmts[i];
 
 		if (stmt.attr != NULL && drop_attributes && refers_to_pruned(prune->load, stmt.attr->expr) != NULL) {
-			diag_warning(&prune->load->diags, stmt.attr->name_pos, "left out: attribute \"%.*s\" refers to what is left out",
-				STR_FMT(stmt.attr->name));
+			diag_warning(&prune->load->diags, stmt.attr->name_pos,
+				"left out: attribute \"%.*s\" refers to what is left out", STR_FMT(stmt.attr->name));
 			prune->changed = true;
 			continue;
 		}

@@ -142,7 +142,8 @@ graph_exports_with(const struct graph_exports *from, struct str name, const stru
 		const struct field *field = &from->object.object.fields[i];
 		const struct value *source = str_eq(field->name, name) ? value : field->value;
 
-		value_object_add(&builder, arena_str(exports->arena, field->name), copy_value(exports->arena, source, 0));
+		value_object_add(
+			&builder, arena_str(exports->arena, field->name), copy_value(exports->arena, source, 0));
 	}
 	exports->object = value_object_end(&builder);
 	return exports;

@@ -58,11 +58,12 @@ judge(struct check *check, const struct arg_spec *row, struct src_pos at, struct
 	}
 	if (row != NULL && (row->flags & ARG_UNSUPPORTED) != 0) {
 		if (check->skip) {
-			diag_warning(diags, at, "left out: %s \"%.*s\" exists in Alloy, longship does not have it: %s", what,
-				STR_FMT(name), row->doc);
+			diag_warning(diags, at, "left out: %s \"%.*s\" exists in Alloy, longship does not have it: %s",
+				what, STR_FMT(name), row->doc);
 			return false;
 		}
-		diag_error(diags, at, "%s \"%.*s\" exists in Alloy, longship does not have it: %s", what, STR_FMT(name), row->doc);
+		diag_error(diags, at, "%s \"%.*s\" exists in Alloy, longship does not have it: %s", what, STR_FMT(name),
+			row->doc);
 		check->node->failed = true;
 	}
 	return true;
@@ -116,7 +117,8 @@ check_body(struct check *check, const struct arg_spec *rows, struct body *body, 
 		struct stmt stmt = body->stmts[i];
 		const struct attr *attr = stmt.attr;
 
-		if (attr != NULL ? !judge(check, find_row(rows, attr->name, &variant), attr->name_pos, attr->name, "attribute")
+		if (attr != NULL ? !judge(check, find_row(rows, attr->name, &variant), attr->name_pos, attr->name,
+					   "attribute")
 				 : !check_block(check, rows, &stmt, depth))
 			changed = true;
 		else

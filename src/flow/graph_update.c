@@ -67,7 +67,8 @@ evaluate(struct graph_node *node)
 	struct diags found;
 
 	diags_init(&found, arena, &node->text->source);
-	args = graph_eval_args(node->text, node->component.type, node->block, &graph->ids, node->deps, node->n_deps, &found);
+	args = graph_eval_args(
+		node->text, node->component.type, node->block, &graph->ids, node->deps, node->n_deps, &found);
 	if (args == NULL)
 		evaluation_failed(node, &found);
 	diags_done(&found);
@@ -89,7 +90,8 @@ update_node(struct graph_node *node)
 	if (args == NULL)
 		return;
 	graph_health_set(node, GRAPH_HEALTH_EVAL, HEALTH_HEALTHY, "component evaluated");
-	if (node->args != NULL && node->running && args_equal(node->component.type->args, args->args, node->args->args)) {
+	if (node->args != NULL && node->running &&
+		args_equal(node->component.type->args, args->args, node->args->args)) {
 		graph_args_free(args);
 	} else {
 		graph_park(graph, node);
@@ -110,7 +112,8 @@ graph_update_turn(struct graph *graph)
 			update_node(graph->nodes[i]);
 	graph_resume(graph);
 	graph->applying = false;
-	/* Nothing can be dirty now but what an update has made so behind its own back: users come after what they use. */
+	/* Nothing can be dirty now but what an update has made so behind its own back: users come after what they use.
+	 */
 	for (size_t i = 0; i < graph->n_nodes; i++)
 		if (graph->nodes[i]->dirty)
 			post(graph);

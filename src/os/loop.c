@@ -39,7 +39,7 @@ struct loop {
 	int post_fd;
 	sd_event_source *post_source;
 	pthread_mutex_t lock;
-	VEC(struct posted) posted; /* under the lock */
+	VEC(struct posted) posted;  /* under the lock */
 	VEC(struct posted) running; /* being run, or left over from it; only the loop's thread */
 	struct loop_signal signals[SIGNALS_MAX];
 	size_t n_signals;
@@ -167,8 +167,8 @@ on_watch(sd_event_source *source, int fd, uint32_t events, void *ptr)
 }
 
 int
-loop_watch_new(
-	struct loop *loop, int fd, uint32_t events, void (*fn)(void *, int, uint32_t), void *ptr, struct loop_watch **ret)
+loop_watch_new(struct loop *loop, int fd, uint32_t events, void (*fn)(void *, int, uint32_t), void *ptr,
+	struct loop_watch **ret)
 {
 	struct loop_watch *watch = mem_new(struct loop_watch);
 	int r = sd_event_add_io(loop->event, &watch->source, fd, events, on_watch, watch);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* First byte: bit 0 validate or run, bit 1 --config.skip-unsupported. The rest: a configuration, which is loaded but not applied. */
+/* First byte: bit 0 validate or run, bit 1 --config.skip-unsupported. The rest: a configuration, which is loaded but
+ * not applied. */
 #include <stdint.h>
 
 #include "longship/app/catalog.h"
@@ -15,8 +16,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	graph = graph_new(NULL, &(struct graph_options){
-					.types = catalog_types, .known = known_names, .skip_unsupported = (data[0] & 2) != 0});
+	graph = graph_new(
+		NULL, &(struct graph_options){
+			      .types = catalog_types, .known = known_names, .skip_unsupported = (data[0] & 2) != 0});
 	load = graph_load_text(graph, STR("fuzz.alloy"), (struct str){(const char *)data + 1, size - 1},
 		(data[0] & 1) != 0 ? GRAPH_LOAD_VALIDATE : GRAPH_LOAD_RUN);
 	graph_load_free(load);

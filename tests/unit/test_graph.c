@@ -32,7 +32,11 @@ struct value_args {
 };
 
 static const struct arg_spec value_spec[] = {
-	{.name = "text", .kind = ARG_STRING, .flags = ARG_REQUIRED, .offset = offsetof(struct value_args, text), .doc = "Exported."},
+	{.name = "text",
+		.kind = ARG_STRING,
+		.flags = ARG_REQUIRED,
+		.offset = offsetof(struct value_args, text),
+		.doc = "Exported."},
 	{.name = "fail", .kind = ARG_BOOL, .offset = offsetof(struct value_args, fail), .doc = "Fails to start."},
 	{0},
 };
@@ -123,9 +127,16 @@ sink_check(const void *args, struct src_pos at, struct diags *diags)
 }
 
 static const struct arg_spec sink_spec[] = {
-	{.name = "url", .kind = ARG_STRING, .offset = offsetof(struct sink_args, url), .fallback = "\"x\"", .doc = "Where to."},
+	{.name = "url",
+		.kind = ARG_STRING,
+		.offset = offsetof(struct sink_args, url),
+		.fallback = "\"x\"",
+		.doc = "Where to."},
 	{.name = "number", .kind = ARG_INT, .offset = offsetof(struct sink_args, number), .doc = "Any."},
-	{.name = "old_setting", .kind = ARG_ANY, .flags = ARG_UNSUPPORTED, .offset = offsetof(struct sink_args, old_setting),
+	{.name = "old_setting",
+		.kind = ARG_ANY,
+		.flags = ARG_UNSUPPORTED,
+		.offset = offsetof(struct sink_args, old_setting),
 		.doc = "It is gone."},
 	{0},
 };
@@ -148,8 +159,12 @@ struct pipe_args {
 };
 
 static const struct arg_spec pipe_spec[] = {
-	{.name = "forward_to", .kind = ARG_CAPSULE_LIST, .flags = ARG_REQUIRED, .offset = offsetof(struct pipe_args, forward_to),
-		.capsule = &capsule_logs_receiver, .doc = "Receivers."},
+	{.name = "forward_to",
+		.kind = ARG_CAPSULE_LIST,
+		.flags = ARG_REQUIRED,
+		.offset = offsetof(struct pipe_args, forward_to),
+		.capsule = &capsule_logs_receiver,
+		.doc = "Receivers."},
 	{.name = "text", .kind = ARG_STRING, .offset = offsetof(struct pipe_args, text), .doc = "Any."},
 	{0},
 };
@@ -191,8 +206,8 @@ begin(struct fixture *f, bool skip, const char *only)
 	buf_init(&journal, 1 << 20);
 	assert_int_equal(loop_new(&f->runtime.loop), 0);
 	f->runtime.metrics = metrics_new();
-	f->graph = graph_new(
-		&f->runtime, &(struct graph_options){.types = types, .known = known, .skip_unsupported = skip, .only = only});
+	f->graph = graph_new(&f->runtime,
+		&(struct graph_options){.types = types, .known = known, .skip_unsupported = skip, .only = only});
 }
 
 static void
@@ -270,8 +285,8 @@ test_graph__starts_in_order_of_dependency_and_stops_in_reverse(void **state)
 	begin(&f, false, NULL);
 	load_ok(&f, chain);
 	expect_journal("start toy.sink.s\nstart toy.value.v\nstart toy.pipe.p\n");
-	assert_string_equal(
-		((const struct pipe_args *)graph_find(f.graph, "toy.pipe.p")->args)->text.s, "one"); /* of the start, not the zero */
+	assert_string_equal(((const struct pipe_args *)graph_find(f.graph, "toy.pipe.p")->args)->text.s,
+		"one"); /* of the start, not the zero */
 	assert_ptr_equal(((const struct pipe_args *)graph_find(f.graph, "toy.pipe.p")->args)->forward_to.items[0],
 		graph_find(f.graph, "toy.sink.s"));
 	graph_stop(f.graph);
@@ -374,8 +389,10 @@ test_graph__a_mistyped_reference_is_guessed(void **state)
 
 	(void)state;
 	begin(&f, false, NULL);
-	load_fails(&f, "toy.sink \"default\" { }\ntoy.pipe \"p\" { forward_to = [toy.sink.defualt.receiver] }\n", GRAPH_LOAD_RUN,
-		"component \"toy.sink.defualt.receiver\" does not exist or is out of scope, did you mean \"toy.sink.default\"?\n");
+	load_fails(&f, "toy.sink \"default\" { }\ntoy.pipe \"p\" { forward_to = [toy.sink.defualt.receiver] }\n",
+		GRAPH_LOAD_RUN,
+		"component \"toy.sink.defualt.receiver\" does not exist or is out of scope, did you mean "
+		"\"toy.sink.default\"?\n");
 	end(&f);
 }
 
@@ -427,7 +444,8 @@ test_graph__what_only_the_start_can_tell_is_checked_after_it(void **state)
 	snprintf(good, sizeof(good), text, "http");
 	snprintf(bad, sizeof(bad), text, "");
 	begin(&f, false, NULL);
-	load_fails(&f, bad, GRAPH_LOAD_RUN, "Failed to build component: decoding configuration: url must not be empty\n");
+	load_fails(
+		&f, bad, GRAPH_LOAD_RUN, "Failed to build component: decoding configuration: url must not be empty\n");
 	expect_journal("start toy.value.v\nstop toy.value.v\n");
 	assert_int_equal(graph_len(f.graph), 0);
 	load_ok(&f, good);
@@ -533,18 +551,20 @@ test_graph__skip_unsupported_leaves_out_what_only_serves_the_unknown(void **stat
 		    "toy.sink \"s\" {\n\told_setting = 1\n\tbogus = 2\n}\n"
 		    "logging { text = some.source.x.text\n\tfail = false }\n"),
 		GRAPH_LOAD_RUN);
-	expect_diags(load, "left out: \"otelcol.receiver.loki\" exists in Alloy, longship does not have it\n"
-			   "left out: cannot find the definition of component name \"some.source\"\n"
-			   "left out: attribute \"old_setting\" exists in Alloy, longship does not have it: It is gone.\n"
-			   "left out: longship does not know attribute \"bogus\"\n"
-			   "left out of the list: otelcol.receiver.loki.o is left out\n"
-			   "left out: toy.pipe.dead_end has nothing left in a list\n"
-			   "left out of the list: otelcol.receiver.loki.o is left out\n"
-			   "left out: toy.pipe.needs needs some.source.x, which is left out\n"
-			   "left out: attribute \"text\" refers to what is left out\n"
-			   "left out: toy.pipe.lost only serves what is left out\n"
-			   "left out: toy.sink.lonely only serves what is left out\n"
-			   "Failed to evaluate node for config block: decoding configuration: missing required attribute \"text\"\n");
+	expect_diags(load,
+		"left out: \"otelcol.receiver.loki\" exists in Alloy, longship does not have it\n"
+		"left out: cannot find the definition of component name \"some.source\"\n"
+		"left out: attribute \"old_setting\" exists in Alloy, longship does not have it: It is gone.\n"
+		"left out: longship does not know attribute \"bogus\"\n"
+		"left out of the list: otelcol.receiver.loki.o is left out\n"
+		"left out: toy.pipe.dead_end has nothing left in a list\n"
+		"left out of the list: otelcol.receiver.loki.o is left out\n"
+		"left out: toy.pipe.needs needs some.source.x, which is left out\n"
+		"left out: attribute \"text\" refers to what is left out\n"
+		"left out: toy.pipe.lost only serves what is left out\n"
+		"left out: toy.sink.lonely only serves what is left out\n"
+		"Failed to evaluate node for config block: decoding configuration: missing required attribute "
+		"\"text\"\n");
 	graph_load_free(load);
 	end(&f);
 }
@@ -576,11 +596,12 @@ test_graph__the_component_api_shows_arguments_exports_and_edges(void **state)
 	assert_false(graph_json_component(f.graph, "toy.value.none", &out));
 	assert_true(graph_json_component(f.graph, "toy.value.v", &out));
 	buf_putc(&out, '\0');
-	assert_non_null(strstr(out.data, "{\"name\":\"toy.value\",\"type\":\"block\",\"localID\":\"toy.value.v\",\"moduleID\":\"\","
-					 "\"label\":\"v\",\"referencesTo\":[],\"referencedBy\":[\"toy.pipe.p\"],\"dataFlowEdgesTo\":[],"
-					 "\"health\":{\"state\":\"healthy\",\"message\":\"started component\",\"updatedTime\":\""));
-	assert_non_null(strstr(
-		out.data, "\"exports\":[{\"name\":\"text\",\"type\":\"attr\",\"value\":{\"type\":\"string\",\"value\":\"one\"}}]"));
+	assert_non_null(strstr(out.data,
+		"{\"name\":\"toy.value\",\"type\":\"block\",\"localID\":\"toy.value.v\",\"moduleID\":\"\","
+		"\"label\":\"v\",\"referencesTo\":[],\"referencedBy\":[\"toy.pipe.p\"],\"dataFlowEdgesTo\":[],"
+		"\"health\":{\"state\":\"healthy\",\"message\":\"started component\",\"updatedTime\":\""));
+	assert_non_null(strstr(out.data, "\"exports\":[{\"name\":\"text\",\"type\":\"attr\",\"value\":{\"type\":"
+					 "\"string\",\"value\":\"one\"}}]"));
 	buf_clear(&out);
 	graph_json_list(f.graph, &out);
 	buf_putc(&out, '\0');
@@ -603,8 +624,10 @@ test_graph__metrics_count_components_by_health(void **state)
 	buf_init(&out, 1 << 20);
 	metrics_print(f.runtime.metrics, &out);
 	buf_putc(&out, '\0');
-	assert_non_null(strstr(out.data, "running_components{controller_id=\"\",controller_path=\"/\",health_type=\"healthy\"} 2\n"));
-	assert_non_null(strstr(out.data, "running_components{controller_id=\"\",controller_path=\"/\",health_type=\"unhealthy\"} 1\n"));
+	assert_non_null(strstr(
+		out.data, "running_components{controller_id=\"\",controller_path=\"/\",health_type=\"healthy\"} 2\n"));
+	assert_non_null(strstr(out.data,
+		"running_components{controller_id=\"\",controller_path=\"/\",health_type=\"unhealthy\"} 1\n"));
 	assert_null(strstr(out.data, "health_type=\"exited\""));
 	buf_done(&out);
 	end(&f);

@@ -37,17 +37,18 @@ struct graph_load;
 
 struct graph_options {
 	const struct component_type *const *types; /* NULL-terminated */
-	const char *const *known; /* names of Alloy's components that types does not have, NULL-terminated; may be NULL */
+	/* Names that Alloy has, NULL-terminated, may be NULL: tells what longship lacks from what is mistyped. */
+	const char *const *known;
 	bool skip_unsupported; /* leave out what longship does not know, and what only serves it, with a warning each */
-	const char *only; /* id: of the configuration only this component and what it refers to; NULL: all */
+	const char *only;      /* id: of the configuration only this component and what it refers to; NULL: all */
 };
 
 enum graph_load_mode {
-	GRAPH_LOAD_RUN,      /* stops at errors in names and references; the first error of each component, as Alloy does */
+	GRAPH_LOAD_RUN, /* stops at errors in names and references; the first error of each component, as Alloy does */
 	GRAPH_LOAD_VALIDATE, /* all errors of all components */
 };
 
-/* The options are copied, what they point to must outlive the graph. runtime may be NULL when nothing is ever applied. */
+/* The options are copied, what they point to must outlive the graph. runtime may be NULL when nothing is applied. */
 struct graph *graph_new(struct runtime *, const struct graph_options *);
 /* Stops what runs. NULL is fine. */
 void graph_free(struct graph *);
@@ -65,14 +66,14 @@ struct diags *graph_load_diags(struct graph_load *);
 bool graph_load_parsed(const struct graph_load *);
 /* SHA-256 over the texts in order, in hexadecimal. */
 const char *graph_load_hash(const struct graph_load *);
-/* A component of a load, with its decoded arguments, not started; NULL when there is none of that id, or its arguments are
- * at fault. Only before graph_apply, and only of loads into an empty graph. */
+/* A component of a load, with its decoded arguments, not started; NULL when there is none of that id, or its arguments
+ * are at fault. Only before graph_apply, and only of loads into an empty graph. */
 struct component *graph_load_component(struct graph_load *, const char *id);
 
 /*
- * Second phase. False: the load has errors. Then nothing was changed, but for errors that only starting could show (a port in
- * use): on a first load all that had started was stopped again; on a reload the failed component is unhealthy and
- * tried again every GRAPH_RETRY_NS, everything else is as configured.
+ * Second phase. False: the load has errors. Then nothing was changed, but for errors that only starting could show (a
+ * port in use): on a first load all that had started was stopped again; on a reload the failed component is unhealthy
+ * and tried again every GRAPH_RETRY_NS, everything else is as configured.
  */
 bool graph_apply(struct graph *, struct graph_load *);
 #define GRAPH_RETRY_NS INT64_C(10000000000)
