@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs stage cases through `longship inspect`.
 
-usage: run_stages.py LONGSHIP CASES.jsonl…
+usage: run_stages.py LONGSHIP [CASES.jsonl…]        (default: tests/case/*/*.jsonl)
 
 A case is one JSON object a line: id, config (stage blocks), in, out (entries), and optionally config_error
 (a substring; "" is any error), config_ok, unordered, unordered_from, out_count, sm_json_equal, metrics, now.
@@ -10,6 +10,7 @@ In an entry: ts null is not asserted, ts_rel is relative to now, {current year} 
 moves the virtual clock.
 """
 import datetime
+import glob
 import json
 import os
 import re
@@ -140,12 +141,14 @@ def run_case(binary, case, directory):
 
 
 def main():
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
+    here = os.path.dirname(os.path.abspath(__file__))
+    paths = sys.argv[2:] or sorted(glob.glob(os.path.join(here, "*", "*.jsonl")))
     passed = failed = skipped = 0
     with tempfile.TemporaryDirectory() as directory:
-        for path in sys.argv[2:]:
+        for path in paths:
             for number, text in enumerate(open(path, encoding="utf-8"), 1):
                 if not text.strip():
                     continue
