@@ -46,13 +46,19 @@ struct inspect {
 	struct trace *trace; /* text output */
 };
 
+static void
+print_usage(FILE *out)
+{
+	const struct command *row = command_find("inspect");
+
+	fprintf(out, "usage: longship %s %s\n", row->name, row->usage);
+}
+
 static int
 usage(const char *why)
 {
-	fprintf(stderr,
-		"longship inspect: %s\n"
-		"usage: longship inspect PATH COMPONENT [--input=raw|jsonl] [--output=text|jsonl] [--now=RFC3339] [--metrics=FILE]\n",
-		why);
+	fprintf(stderr, "longship inspect: %s\n", why);
+	print_usage(stderr);
 	return STATUS_USAGE;
 }
 
@@ -63,7 +69,7 @@ parse_choice(const char *value, const char *yes, const char *no, bool *ret)
 	return *ret || strcmp(value, no) == 0;
 }
 
-/* STATUS_FINE, or what the command is to return. */
+/* STATUS_FINE, or what the command is to return. in->path stays NULL when help was printed. */
 static int
 parse_options(struct inspect *in, int argc, char **argv)
 {
@@ -72,13 +78,18 @@ parse_options(struct inspect *in, int argc, char **argv)
 		{"output", required_argument, NULL, 'o'},
 		{"now", required_argument, NULL, 'n'},
 		{"metrics", required_argument, NULL, 'm'},
+		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	int c;
 
 	opterr = 0;
 	optind = 0;
-	while ((c = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+		if (c == 'h') {
+			print_usage(stdout);
+			return STATUS_FINE;
+		}
 		if (c == 'i' && !parse_choice(optarg, "jsonl", "raw", &in->jsonl_in))
 			return usage("--input is raw or jsonl");
 		if (c == 'o' && !parse_choice(optarg, "jsonl", "text", &in->jsonl_out))
@@ -307,7 +318,7 @@ cmd_inspect(int argc, char **argv)
 	struct component *c;
 	int status = parse_options(&in, argc, argv);
 
-	if (status != STATUS_FINE)
+	if (status != STATUS_FINE || in.path == NULL)
 		return status;
 	in.metrics = runtime.metrics = metrics_new();
 	graph = graph_new(&runtime, &(struct graph_options){.types = catalog_types, .known = known_names, .only = in.id});

@@ -91,7 +91,10 @@ put_pairs(struct buf *out, const struct label *items, size_t n)
 	(void)buf_putc(out, '{');
 	for (size_t i = 0; i < n; i++) {
 		(void)buf_z(out, i > 0 ? ", " : "");
-		(void)json_tree_quote(out, items[i].name, false);
+		if (labels_name_legacy(items[i].name))
+			(void)buf_str(out, items[i].name);
+		else
+			(void)json_tree_quote(out, items[i].name, false);
 		(void)buf_putc(out, '=');
 		put_text(out, items[i].value);
 	}
@@ -148,7 +151,7 @@ begin_change(struct trace *t, const char **stage, const char *what)
 	put_colour(t, "36");
 	(void)buf_printf(t->out, "  %-22s ", *stage);
 	put_colour(t, "0");
-	(void)buf_printf(t->out, "%s ", what);
+	(void)buf_printf(t->out, "%s", what);
 	*stage = "";
 }
 
@@ -160,29 +163,29 @@ show_changes(struct trace *t, const char *stage, const struct batch *b)
 
 		if (same_cell(cell, t->cells[c]))
 			continue;
-		begin_change(t, &stage, "extracted");
+		begin_change(t, &stage, "extracted ");
 		(void)json_tree_quote(t->out, b->columns->names[c], false);
 		(void)buf_z(t->out, " = ");
 		put_cell(t, b, cell);
 		(void)buf_putc(t->out, '\n');
 	}
 	if (b->ts[0] != t->ts) {
-		begin_change(t, &stage, "time");
+		begin_change(t, &stage, "time ");
 		entry_json_print_time(t->out, b->ts[0]);
 		(void)buf_putc(t->out, '\n');
 	}
 	if (b->labels[0] != t->labels) {
-		begin_change(t, &stage, "labels");
+		begin_change(t, &stage, "labels ");
 		put_pairs(t->out, b->labels[0]->items, b->labels[0]->n);
 		(void)buf_putc(t->out, '\n');
 	}
 	if (b->metadata[0] != t->metadata) {
-		begin_change(t, &stage, "structured metadata");
+		begin_change(t, &stage, "structured metadata ");
 		put_metadata(t->out, b->metadata[0]);
 		(void)buf_putc(t->out, '\n');
 	}
 	if (!str_eq(b->line[0], t->line)) {
-		begin_change(t, &stage, "line");
+		begin_change(t, &stage, "line ");
 		put_text(t->out, b->line[0]);
 		(void)buf_putc(t->out, '\n');
 	}
