@@ -305,6 +305,16 @@ class IncomingTimestamps(Case):
         self.assertEqual(self.push_json(({"a": "b"}, [(self.now, "x")]))[0], 204)
         self.assertEqual([(labels, line) for labels, _, line, _ in self.stored()], [({"a": "b", "changed": "yes"}, "x")])
 
+    def test_while_loki_is_down(self):
+        self.fault(refuse=500, times=-1)
+        began = time.time()
+        status, _, headers = self.push_json(({"a": "b"}, [(self.now, "x")]))
+        self.assertEqual((status, headers["Retry-After"]), (503, "1"))
+        self.assertTrue(5 < time.time() - began < 12)
+        self.loki.faults.list.clear()
+        self.assertEqual(self.push_json(({"a": "b"}, [(self.now, "x")]))[0], 204)
+        self.assertEqual(len(self.stored()), 1)
+
     def test_a_client_that_goes(self):
         self.fault(refuse=500, times=-1)
         with self.assertRaises(TimeoutError):

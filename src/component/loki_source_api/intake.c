@@ -25,7 +25,6 @@
 #include "longship/os/loop.h"
 
 #define INTAKE_MAGIC 0x1874a6e0u
-#define LOOK_NS NS_PER_S /* how often waiting bodies are looked at */
 
 struct push {
 	struct push *next;
@@ -34,7 +33,7 @@ struct push {
 	enum intake_encoding encoding;
 	struct buf body;
 	char *tenant; /* "": none */
-	int64_t arrived_ns, waits_since_ns; /* real and monotonic time */
+	int64_t arrived_ns;
 
 	/* The lane that reads it. */
 	bool begun; /* under the intake's lock */
@@ -63,7 +62,6 @@ struct intake {
 	struct intake_options options;
 	intake_answer *answer;
 	void *ctx;
-	struct loop_timer *timer;
 	_Atomic unsigned refs; /* the component and each stream */
 
 	pthread_mutex_t lock;
@@ -486,53 +484,22 @@ static const struct stream_ops api_ops = {.run = api_run, .settled = api_settled
 
 /* ---- The control thread's side ---- */
 
-/* Bodies that no lane has begun in time. Lock held; the removed ones. */
+/* Takes it out of the queue unless it is begun. Lock held. */
 static struct push *
-take_waiting(struct api_stream *a, int64_t before_ns, const void *request)
+take_waiting(struct api_stream *a, const void *request)
 {
-	struct push *taken = NULL;
+	struct push **link = &a->first;
+	struct push *p;
 
-	for (struct push **link = &a->first; *link != NULL;) {
-		struct push *p = *link;
-
-		if (p->begun || (request != NULL ? p->request != request : p->waits_since_ns > before_ns)) {
-			link = &p->next;
-			continue;
-		}
-		*link = p->next;
-		p->next = taken;
-		taken = p;
-	}
-	a->last = &a->first;
-	while (*a->last != NULL)
-		a->last = &(*a->last)->next;
-	return taken;
-}
-
-static void
-look_at_waiting(void *ptr)
-{
-	struct intake *in = ptr;
-	int64_t before = clock_mono_ns() - INTAKE_WAIT_NS;
-	bool waiting = false;
-
-	for (unsigned i = 0; i < in->n_streams; i++) {
-		struct push *late;
-
-		(void)pthread_mutex_lock(&in->lock);
-		late = take_waiting(in->streams[i], before, NULL);
-		waiting = waiting || in->streams[i]->first != NULL;
-		(void)pthread_mutex_unlock(&in->lock);
-		while (late != NULL) {
-			struct push *p = late;
-
-			late = p->next;
-			in->answer(in->ctx, p->request, 503, "too busy: nothing of the body was taken, send it again");
-			push_free(p);
-		}
-	}
-	if (!waiting)
-		loop_timer_stop(in->timer);
+	while (*link != NULL && ((*link)->begun || (*link)->request != request))
+		link = &(*link)->next;
+	p = *link;
+	if (p == NULL)
+		return NULL;
+	*link = p->next;
+	if (a->last == &p->next)
+		a->last = link;
+	return p;
 }
 
 void
@@ -553,15 +520,12 @@ intake_put(struct intake *in, void *request, enum intake_form form, enum intake_
 		memcpy(p->tenant, tenant.s, tenant.len);
 	p->tenant[tenant.len] = '\0';
 	p->arrived_ns = clock_now_ns();
-	p->waits_since_ns = clock_mono_ns();
 	atomic_init(&p->refs, 1);
 	(void)pthread_mutex_lock(&in->lock);
 	*a->last = p;
 	a->last = &p->next;
 	(void)pthread_mutex_unlock(&in->lock);
 	lane_wake(&a->stream);
-	if (!loop_timer_running(in->timer))
-		loop_timer_start(in->timer, LOOK_NS, LOOK_NS);
 }
 
 bool
@@ -571,7 +535,7 @@ intake_forget(struct intake *in, const void *request)
 
 	(void)pthread_mutex_lock(&in->lock);
 	for (unsigned i = 0; i < in->n_streams && found == NULL; i++)
-		found = take_waiting(in->streams[i], INT64_MIN, request);
+		found = take_waiting(in->streams[i], request);
 	(void)pthread_mutex_unlock(&in->lock);
 	if (found == NULL)
 		return false;
@@ -601,8 +565,6 @@ intake_new(struct runtime *runtime, const char *component_id, const struct intak
 	in->ledger = ledger_new(runtime->metrics, component_id);
 	in->entries_written = metric_get(runtime->metrics, METRIC_COUNTER, "loki_source_api_entries_written",
 		"Total number of entries written.", component_id, NULL);
-	if (loop_timer_new(runtime->loop, look_at_waiting, in, &in->timer) < 0)
-		assert(!"a timer needs no more than memory");
 	in->n_streams = lanes_count(runtime->lanes);
 	in->streams = mem_zalloc(in->n_streams * sizeof(*in->streams));
 	atomic_init(&in->refs, 1 + in->n_streams);
@@ -643,7 +605,6 @@ intake_free(struct intake *in)
 	in->done = NULL;
 	(void)pthread_mutex_unlock(&in->lock);
 	loop_unpost(in->runtime->loop, in);
-	loop_timer_free(in->timer);
 	for (unsigned i = 0; i < in->n_streams; i++) {
 		struct api_stream *a = in->streams[i];
 

@@ -19,7 +19,6 @@
 #include "longship/flow/relabel.h"
 #include "longship/flow/runtime.h"
 
-#define INTAKE_WAIT_NS (INT64_C(10) * 1000000000) /* a body that no lane has begun by then is refused: clients give up about then */
 #define INTAKE_ERROR_BYTES 256
 
 struct intake;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * loki.source.api: an HTTP server for pushes in Loki's own format and for plain lines. The server and all answers belong to
- * the control thread; bodies go through the intake to the lanes. A changed `http` block makes a new server; a
+ * the control thread; bodies go through the intake to the lanes. A client is answered when its entries are stored, or after
+ * ANSWER_NS with 503: of a push that no lane has begun nothing is taken then, one that is under way may arrive all the same. A changed `http` block makes a new server; a
  * reload gives up what is unsettled, so clients whose push was under way get 503 and send it again.
  */
 #include <errno.h>
@@ -22,6 +23,7 @@
 
 #define PEM_BYTES_MAX (1u << 20)   /* a bundle of all public authorities is a quarter of it */
 #define TENANT_BYTES_MAX 150       /* Loki's own limit */
+#define ANSWER_NS (9 * NS_PER_S)    /* what is not stored by then is answered 503: Promtail and Alloy give up after 10 s */
 #define RETRY_NS (10 * NS_PER_S)   /* after a reload whose new address could not be opened */
 #define BODIES_BYTES_MIN (4u << 20) /* of pushes at one time; else an eighth of the memory budget */
 
@@ -160,6 +162,7 @@ struct api_route {
 struct waiter {
 	struct http_request *http; /* NULL: the client has gone */
 	struct api_route *route;
+	int64_t since_ns;
 };
 
 struct state {
@@ -167,10 +170,11 @@ struct state {
 	struct intake *intake;
 	struct http_server *server;
 	struct loop_watch *watch;
+	struct loop_timer *late;  /* runs while pushes wait */
 	struct loop_timer *retry; /* runs when the address could not be opened by an update */
 	struct api_route routes[ROUTE_COUNT];
 	struct metric *connections;
-	VEC(struct waiter *) waiters;
+	VEC(struct waiter *) waiters; /* in order of arrival */
 	char oversize[96];
 	char why[HTTP_SERVER_ERROR_BYTES + 64]; /* the server could not be opened */
 };
@@ -290,10 +294,25 @@ on_push(void *ctx, struct http_request *http)
 	w = mem_new(struct waiter);
 	w->http = http;
 	w->route = route;
+	w->since_ns = clock_mono_ns();
+	if (!loop_timer_running(s->late))
+		loop_timer_start(s->late, NS_PER_S, NS_PER_S);
 	vec_push(&s->waiters, w);
 	metric_add(route->inflight, 1);
 	http_request_take_body(http, &body);
 	intake_put(s->intake, w, form, encoding, &body, raw ? STR_EMPTY : tenant);
+}
+
+/* Its client is no longer waited for. Frees it, or leaves that to its answer. */
+static void
+abandon(struct state *s, struct waiter *w)
+{
+	w->http = NULL;
+	metric_sub(w->route->inflight, 1);
+	if (intake_forget(s->intake, w)) {
+		forget_waiter(s, w);
+		mem_free(w);
+	}
 }
 
 static void
@@ -303,18 +322,30 @@ on_gone(void *ctx, struct http_request *http)
 	struct state *s = route->state;
 
 	for (size_t i = 0; i < s->waiters.len; i++) {
-		struct waiter *w = s->waiters.items[i];
-
-		if (w->http != http)
-			continue;
-		w->http = NULL;
-		metric_sub(route->inflight, 1);
-		if (intake_forget(s->intake, w)) {
-			forget_waiter(s, w);
-			mem_free(w);
+		if (s->waiters.items[i]->http == http) {
+			abandon(s, s->waiters.items[i]);
+			return;
 		}
-		return;
 	}
+}
+
+static void
+on_late(void *ptr)
+{
+	struct state *s = ptr;
+	int64_t before = clock_mono_ns() - ANSWER_NS;
+
+	for (size_t i = s->waiters.len; i-- > 0;) {
+		struct waiter *w = s->waiters.items[i];
+		struct http_request *http = w->http;
+
+		if (http == NULL || w->since_ns > before)
+			continue;
+		abandon(s, w);
+		respond(http, 503, "the entries could not be stored in time, send them again");
+	}
+	if (s->waiters.len == 0)
+		loop_timer_stop(s->late);
 }
 
 static void
@@ -512,6 +543,7 @@ api_stop(struct component *c)
 		return;
 	metrics_off_scrape(c->runtime->metrics, on_scrape, s);
 	loop_timer_free(s->retry);
+	loop_timer_free(s->late);
 	if (s->server != NULL)
 		close_server(s);
 	lanes_park(c->runtime->lanes);
@@ -543,6 +575,8 @@ api_start(struct component *c, const void *ptr)
 	s->intake = intake_new(c->runtime, c->id, &options, on_answer, s);
 	metrics_on_scrape(m, on_scrape, s);
 	r = loop_timer_new(c->runtime->loop, try_again, c, &s->retry);
+	assert(r == 0);
+	r = loop_timer_new(c->runtime->loop, on_late, s, &s->late);
 	assert(r == 0);
 	r = open_server(c, a);
 	if (r == 0)
