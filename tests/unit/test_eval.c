@@ -184,19 +184,27 @@ test_eval__functions(void **state)
 static void
 test_eval__limits(void **state)
 {
-	char nested[4096] = "\"aaaaaaaaaaaaaaaa\"", next[4096];
+	static const size_t piece = 1 << 20;
+	char *text = mem_zalloc(2 * piece);
+	struct variable vars[] = {{"one", value_string((struct str){text, piece})},
+		{"two", value_string((struct str){text, 2 * piece})}, {NULL, {0}}};
+	struct expr *e;
 	struct lang l;
 	struct value v;
 
 	(void)state;
+	memset(text, 'a', 2 * piece);
 	/* Each call doubles its argument. */
-	for (int i = 0; i < 30; i++) {
-		snprintf(next, sizeof(next), "string.replace(%.3000s, \"a\", \"aa\")", nested);
-		memcpy(nested, next, sizeof(nested));
-	}
-	assert_false(eval(&l, nested, &v));
+	lang_init(&l, "",
+		"string.replace(string.replace(string.replace(string.replace(string.replace(string.replace(string.replace("
+		"one, one, two), one, two), one, two), one, two), one, two), one, two), one, two)",
+		vars);
+	e = parse_expression(l.arena, &l.source, 1, &l.diags);
+	assert_non_null(e);
+	assert_false(eval_expr(e, &l.env, l.arena, &l.diags, &v));
 	assert_int_equal(l.diags.n_errors, 1);
 	lang_done(&l);
+	mem_free(text);
 }
 
 static void
