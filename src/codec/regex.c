@@ -3,6 +3,8 @@
  * A pattern becomes up to two PCRE2 programs: one in byte mode for subjects that are pure ASCII (most lines;
  * telling costs less than the match), one in UTF mode for the others, left out when only ASCII can match.
  * A subject that is not UTF-8 is matched as a copy in which each bad byte is U+FFFD; offsets are mapped back.
+ * Where backtracking would not give Go's answer (loops over what can be empty), and where it exceeds the match
+ * limit, the own machine runs (regex_vm.c).
  *
  * Match data, JIT stack and copies are kept per thread or per struct regex_match, so a match allocates nothing
  * once they have grown.
@@ -12,6 +14,7 @@
 
 #include <pcre2.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "longship/base/buf.h"
 #include "longship/base/check.h"
@@ -28,7 +31,11 @@ struct program {
 };
 
 struct regex {
-	struct program bytes, utf;
+	struct program bytes, utf; /* both without code: PCRE2 refuses the size, or would answer differently */
+	bool has_bytes_only; /* there is no utf because only ASCII can match */
+	struct str text; /* for the own machine, made when it is first needed */
+	_Atomic(struct regex_vm *) vm;
+	_Atomic bool vm_failed;
 	size_t n_groups;
 	struct str *names;
 };
@@ -41,6 +48,7 @@ struct state {
 	uint32_t pairs;
 	struct str subject; /* of the last match: a later one with from > 0 goes on in it */
 	enum subject_kind kind;
+	struct buf machine; /* memory of regex_vm */
 	struct buf mapped; /* SUBJECT_BROKEN: the copy */
 	VEC(size_t) bad; /* offsets of its bad bytes, ascending */
 };
@@ -50,6 +58,7 @@ struct thread {
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack;
 	struct regex_match test; /* for regex_test */
+	pcre2_match_data *class_data; /* for single characters */
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -80,6 +89,7 @@ thread_free(void *ptr)
 
 	pcre2_match_context_free(t->context);
 	pcre2_jit_stack_free(t->stack);
+	pcre2_match_data_free(t->class_data);
 	regex_match_done(&t->test);
 	mem_free(t);
 	this_thread = NULL;
@@ -144,12 +154,106 @@ program_compile(struct program *program, const struct regex_tree *tree, bool utf
 }
 
 static void
+program_done(struct program *program)
+{
+	pcre2_code_free(program->code);
+	program->code = NULL;
+}
+
+static void
 regex_done(void *ptr)
 {
 	struct regex *re = ptr;
 
-	pcre2_code_free(re->bytes.code);
-	pcre2_code_free(re->utf.code);
+	program_done(&re->bytes);
+	program_done(&re->utf);
+	regex_vm_free(re->vm);
+}
+
+/* The own machine's program, or NULL where it would be too large. */
+static const struct regex_vm *
+regex_vm_get(const struct regex *regex)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct regex *re = (struct regex *)(uintptr_t)regex; /* immutable but for this */
+	struct regex_tree tree;
+	struct arena *scratch;
+	struct str error;
+	size_t offset;
+
+	if (re->vm != NULL || re->vm_failed)
+		return re->vm;
+	(void)pthread_mutex_lock(&lock);
+	if (re->vm == NULL && !re->vm_failed) {
+		scratch = arena_new(0);
+		if (regex_syntax_parse(scratch, re->text, &tree, &error, &offset)) {
+			re->vm = regex_vm_new(tree.root);
+			vec_done(&tree.names);
+		}
+		re->vm_failed = re->vm == NULL;
+		arena_free(scratch);
+	}
+	(void)pthread_mutex_unlock(&lock);
+	return re->vm;
+}
+
+/* PCRE2 programs, where PCRE2 gives Go's answers. false: neither it nor the own machine can take the pattern. */
+static bool
+regex_make_programs(struct regex *re, const struct regex_tree *tree)
+{
+	re->has_bytes_only = tree->root->ascii;
+	if (tree->root->loops_on_empty && regex_vm_get(re) != NULL)
+		return true;
+	if (program_compile(&re->bytes, tree, false) && (re->has_bytes_only || program_compile(&re->utf, tree, true)))
+		return true;
+	program_done(&re->bytes);
+	program_done(&re->utf);
+	return regex_vm_get(re) != NULL;
+}
+
+/* Sets of characters for the own machine. */
+
+static bool
+class_test(const pcre2_code *code, uint32_t rune)
+{
+	struct thread *thread = thread_get();
+	char text[4];
+	size_t len = str_utf8_encode(rune, text);
+
+	if (thread->class_data == NULL) {
+		thread->class_data = pcre2_match_data_create(1, general);
+		assert(thread->class_data != NULL);
+	}
+	return pcre2_match(code, (PCRE2_SPTR)text, len, 0, PCRE2_NO_UTF_CHECK | PCRE2_ANCHORED, thread->class_data, thread->context) >= 0;
+}
+
+bool
+regex_class_compile(const struct regex_node *node, struct regex_vm_class *ret)
+{
+	struct regex_node single = *node;
+	struct regex_tree tree = {.root = &single};
+	struct program program = {0};
+
+	single.next = NULL;
+	if (!program_compile(&program, &tree, true))
+		return false;
+	*ret = (struct regex_vm_class){.wide = program.code};
+	for (uint32_t c = 0; c < 128; c++)
+		if (class_test(program.code, c))
+			ret->ascii[c / 64] |= UINT64_C(1) << c % 64;
+	return true;
+}
+
+void
+regex_class_done(struct regex_vm_class *class)
+{
+	pcre2_code_free(class->wide);
+}
+
+bool
+regex_class_has(const struct regex_vm_class *class, uint32_t rune)
+{
+	return rune < 128 ? (class->ascii[rune / 64] >> rune % 64 & 1) != 0 : class_test(class->wide, rune);
 }
 
 /* The text that Go's callers build around a pattern, so that messages and odd patterns come out the same. */
@@ -188,8 +292,9 @@ regex_compile(struct arena *arena, struct str pattern, unsigned flags, struct st
 		re->names = arena_array(arena, struct str, tree.groups + 1);
 		for (size_t i = 0; i < tree.groups; i++)
 			re->names[i + 1] = tree.names.items[i];
+		re->text = text;
 		arena_defer(arena, regex_done, re);
-		if (!program_compile(&re->bytes, &tree, false) || (!tree.root->ascii && !program_compile(&re->utf, &tree, true))) {
+		if (!regex_make_programs(re, &tree)) {
 			re = NULL;
 			error = arena_printf(scratch, "error parsing regexp: expression too large: `%.*s`", STR_FMT(text));
 			offset = 0;
@@ -226,6 +331,7 @@ regex_match_done(struct regex_match *m)
 
 	if (state != NULL) {
 		pcre2_match_data_free(state->data);
+		buf_done(&state->machine);
 		buf_done(&state->mapped);
 		vec_done(&state->bad);
 		mem_free(state);
@@ -240,6 +346,7 @@ state_get(struct regex_match *m, size_t pairs)
 
 	if (state == NULL) {
 		state = m->data = mem_zalloc(sizeof(*state));
+		buf_init(&state->machine, SIZE_MAX / 2);
 		buf_init(&state->mapped, SIZE_MAX / 2);
 	}
 	if (state->pairs < pairs) {
@@ -308,15 +415,10 @@ bad_before(const struct state *state, size_t offset, size_t step)
 }
 
 static void
-state_look_at(struct state *state, const struct regex *re, struct str subject, size_t from)
+state_look_at(struct state *state, struct str subject, size_t from)
 {
-	bool known = from > 0 && state->subject.s == subject.s && state->subject.len == subject.len;
-
-	if (known || (re->utf.code == NULL && from == 0)) {
-		if (!known)
-			state->subject = STR_EMPTY;
+	if (from > 0 && state->subject.s == subject.s && state->subject.len == subject.len)
 		return;
-	}
 	state->subject = subject;
 	if (is_ascii(subject)) {
 		state->kind = SUBJECT_ASCII;
@@ -349,29 +451,49 @@ unmap(const struct state *state, struct regex_match *m, size_t pairs)
 }
 
 static enum regex_result
+match_programs(const struct regex *re, struct state *state, struct str subject, size_t from, struct regex_match *m, size_t pairs)
+{
+	enum regex_result result;
+
+	if (re->has_bytes_only) {
+		state->subject = STR_EMPTY;
+		return run(&re->bytes, subject, from, state->data);
+	}
+	state_look_at(state, subject, from);
+	switch (state->kind) {
+	case SUBJECT_ASCII:
+		return run(&re->bytes, subject, from, state->data);
+	case SUBJECT_UTF8:
+		while (from < subject.len && ((unsigned char)subject.s[from] & 0xc0) == 0x80)
+			from++;
+		return run(&re->utf, subject, from, state->data);
+	case SUBJECT_BROKEN:
+		break;
+	}
+	result = run(&re->utf, buf_view(&state->mapped), from + 2 * bad_before(state, from, 0), state->data);
+	if (result == REGEX_YES)
+		unmap(state, m, pairs);
+	return result;
+}
+
+static enum regex_result
 match(const struct regex *re, struct str subject, size_t from, struct regex_match *m, size_t pairs)
 {
 	struct state *state = state_get(m, pairs);
-	enum regex_result result;
+	enum regex_result result = REGEX_LIMIT;
+	const struct regex_vm *vm;
 
 	m->n = 0;
 	if (from > subject.len)
 		return REGEX_NO;
-	if (re->utf.code == NULL) {
-		result = run(&re->bytes, subject, from, state->data);
-	} else {
-		state_look_at(state, re, subject, from);
-		if (state->kind == SUBJECT_ASCII) {
-			result = run(&re->bytes, subject, from, state->data);
-		} else if (state->kind == SUBJECT_UTF8) {
-			while (from < subject.len && ((unsigned char)subject.s[from] & 0xc0) == 0x80)
-				from++;
-			result = run(&re->utf, subject, from, state->data);
-		} else {
-			result = run(&re->utf, buf_view(&state->mapped), from + 2 * bad_before(state, from, 0), state->data);
-			if (result == REGEX_YES)
-				unmap(state, m, pairs);
-		}
+	if (re->bytes.code != NULL)
+		result = match_programs(re, state, subject, from, m, pairs);
+	else
+		state->subject = STR_EMPTY;
+	if (result == REGEX_LIMIT) {
+		vm = regex_vm_get(re);
+		if (vm != NULL)
+			result = regex_vm_match(vm, subject, from, m->at, pairs, &state->machine);
 	}
 	if (result == REGEX_YES)
 		m->n = pairs;

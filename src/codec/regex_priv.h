@@ -14,6 +14,7 @@
 #include "longship/base/limits.h"
 #include "longship/base/str.h"
 #include "longship/base/vec.h"
+#include "longship/codec/regex.h"
 
 #define REGEX_PATTERN_BYTES_MAX (1u << 20) /* far above any pattern written by hand; bounds the tree */
 #define REGEX_HEIGHT_MAX 1000              /* of the tree, as in Go: bounds the recursion over it */
@@ -82,3 +83,20 @@ bool regex_syntax_parse(struct arena *, struct str pattern, struct regex_tree *r
 
 /* Appends the tree as a PCRE2 pattern: for UTF mode, or for byte mode on subjects that are ASCII. */
 void regex_emit(const struct regex_node *, bool utf, struct buf *out);
+
+/* The own machine: for what PCRE2 would answer differently, refuses for its size, or gives up. */
+struct regex_vm;
+struct regex_vm_class { /* a set of characters */
+	uint64_t ascii[2];
+	void *wide; /* for the others: regex.c's */
+};
+/* NULL: more than REGEX_VM_INSTS_MAX. The tree may go. */
+struct regex_vm *regex_vm_new(const struct regex_node *);
+void regex_vm_free(struct regex_vm *);
+/* As regex_match; memory is scratch, kept by the caller for the next time. */
+enum regex_result regex_vm_match(const struct regex_vm *, struct str subject, size_t from, size_t *ret_slots, size_t pairs, struct buf *memory);
+
+/* A LITERAL or CLASS node as a set. */
+bool regex_class_compile(const struct regex_node *, struct regex_vm_class *ret);
+void regex_class_done(struct regex_vm_class *);
+bool regex_class_has(const struct regex_vm_class *, uint32_t rune);
