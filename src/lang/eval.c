@@ -508,7 +508,7 @@ eval_kind(struct eval *ev, const struct expr *e, struct value *ret)
 	case EXPR_PAREN:
 		return eval_any(ev, e->inner, ret);
 	}
-	assert(!"kind of an expression");
+	assert(false && "kind of an expression");
 }
 
 static bool

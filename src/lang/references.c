@@ -78,7 +78,7 @@ references_of_expr(const struct expr *e, struct arena *arena, struct reference_l
 		references_of_expr(e->inner, arena, list);
 		return;
 	}
-	assert(!"kind of an expression");
+	assert(false && "kind of an expression");
 }
 
 void

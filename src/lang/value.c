@@ -454,6 +454,6 @@ value_to_json(const struct value *v, struct buf *out, bool html)
 		buf_printf(out, "\"capsule(\\\"%s\\\")\"", v->capsule.type->name);
 		return;
 	default:
-		assert(!"kind of a value");
+		assert(false && "kind of a value");
 	}
 }
