@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,7 @@ class Case(unittest.TestCase):
         self.loki = fakeloki.start(["--no-service-name", "--auth", "--reject-old", "0"])
         threading.Thread(target=self.loki.serve_forever, args=(0.02,), daemon=True).start()
         self.port, self.own_port = free_port(), free_port()
+        self.prepare()
         self.write_config()
         self.log = open(os.path.join(self.dir, "log"), "w")
         self.process = subprocess.Popen(
@@ -90,6 +92,9 @@ class Case(unittest.TestCase):
              f"{self.dir}/config.alloy"], stdout=self.log, stderr=subprocess.STDOUT)
         self.wait(self.is_ready, "ready")
         self.now = time.time_ns()
+
+    def prepare(self):
+        pass
 
     def write_config(self, arguments=None):
         with open(os.path.join(self.dir, "config.alloy"), "w") as f:
@@ -370,6 +375,51 @@ class ArrivalTimes(Case):
         self.assertIn("message size too large", text)
         self.assertEqual(self.ask("POST", "/api/v1/raw", b"x" * 2000)[0], 413)
         self.assertEqual(self.stored(), [])
+
+
+class Tls(Case):
+    def prepare(self):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{self.dir}/key", "-out", f"{self.dir}/cert",
+                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+                       check=True, stderr=subprocess.DEVNULL)
+        self.http_block = f'''tls {{
+            cert_file = "{self.dir}/cert"
+            key_file  = "{self.dir}/key"
+            client_ca_file = "{self.dir}/cert"
+            client_auth_type = "RequireAndVerifyClientCert"
+        }}'''
+
+    def connect(self, timeout=PATIENCE):
+        context = ssl.create_default_context(cafile=f"{self.dir}/cert")
+        if self.with_certificate:
+            context.load_cert_chain(f"{self.dir}/cert", f"{self.dir}/key")
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=context)
+
+    with_certificate = True
+
+    def test_client_certificates(self):
+        self.assertEqual(self.push_json(({"a": "b"}, [(self.now, "x")]))[0], 204)
+        self.with_certificate = False
+        self.assertEqual(self.push_json(({"a": "b"}, [(self.now, "y")]))[0], 401)
+        self.assertEqual([line for _, _, line, _ in self.stored()], ["x"])
+
+
+class Configuration(unittest.TestCase):
+    def validate(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".alloy") as f:
+            f.write(f'loki.source.api "in" {{\nforward_to = []\n{text}\n}}\n')
+            f.flush()
+            done = subprocess.run([LONGSHIP, "validate", f.name], capture_output=True, text=True, timeout=PATIENCE)
+            return done.returncode, done.stdout + done.stderr
+
+    def test_what_cannot_be_honoured_is_refused(self):
+        self.assertEqual(self.validate("")[0], 0)
+        self.assertEqual(self.validate("http {\nlisten_port = 1\n}")[0], 0)
+        for text, want in [("grpc {\n}", "grpc"), ("http {\nhttp2 {\n}\n}", "http2"), ("http {\nlisten_port = 70000\n}", "70000"),
+                           ("http {\ntls {\n}\n}", "cert"), ("unknown = 1", "unknown")]:
+            status, output = self.validate(text)
+            self.assertEqual(status, 1, text)
+            self.assertIn(want, output)
 
 
 class Unpleasant(Case):

@@ -51,6 +51,25 @@ loki_push_varint(char *out, uint64_t n)
 	return out + bytes;
 }
 
+/* The same for lengths, nearly all of which take one or two bytes: which of the two is not worth a branch. */
+static inline char *
+loki_push_length(char *out, uint64_t n)
+{
+	uint64_t two = n >= 0x80;
+	uint16_t word = htole16((uint16_t)((n & 0x7f) | two << 7 | (n & 0x3f80) << 1));
+
+	if (__builtin_expect(n >= 1 << 14, 0))
+		return loki_push_varint(out, n);
+	memcpy(out, &word, sizeof(word));
+	return out + 1 + two;
+}
+
+static inline size_t
+loki_push_length_bytes(uint64_t n)
+{
+	return __builtin_expect(n < 1 << 14, 1) ? 1 + (n >= 0x80) : loki_push_varint_bytes(n);
+}
+
 /* Room for an entry without metadata; loki_push_metadata_bytes_max more for its metadata. */
 static inline size_t
 loki_push_entry_bytes_max(size_t line_bytes)
@@ -79,9 +98,9 @@ loki_push_entry(char *out, int64_t ts_ns, struct str line, const struct push_lab
 	seconds = (uint64_t)ts_ns / 1000000000;
 	nanos = (uint64_t)ts_ns - seconds * 1000000000;
 	ts_bytes = 1 + loki_push_varint_bytes(seconds) + (nanos > 0 ? 1 + loki_push_varint_bytes(nanos) : 0);
-	line_bytes = 1 + loki_push_varint_bytes(line.len) + line.len;
+	line_bytes = 1 + loki_push_length_bytes(line.len) + line.len;
 	*p++ = 0x12;
-	p = loki_push_varint(p, 2 + ts_bytes + line_bytes);
+	p = loki_push_length(p, 2 + ts_bytes + line_bytes);
 	*p++ = 0x0a;
 	*p++ = (char)ts_bytes;
 	*p++ = 0x08;
@@ -91,7 +110,7 @@ loki_push_entry(char *out, int64_t ts_ns, struct str line, const struct push_lab
 		p = loki_push_varint(p, nanos);
 	}
 	*p++ = 0x12;
-	p = loki_push_varint(p, line.len);
+	p = loki_push_length(p, line.len);
 	memcpy(p, line.s, line.len);
 	return (size_t)(p - out) + line.len;
 }
