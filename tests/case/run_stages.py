@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs stage cases through `longship inspect`.
 
-usage: run_stages.py LONGSHIP [CASES.jsonl…]        (default: tests/case/*/*.jsonl)
+usage: run_stages.py LONGSHIP [CASES.jsonl…]        (default: tests/case/stage/*.jsonl)
 
 A case is one JSON object a line: id, config (stage blocks), in, out (entries), and optionally config_error
 (a substring; "" is any error), config_ok, unordered, unordered_from, out_count, sm_json_equal, metrics, now.
@@ -145,7 +145,7 @@ def main():
         print(__doc__, file=sys.stderr)
         return 2
     here = os.path.dirname(os.path.abspath(__file__))
-    paths = sys.argv[2:] or sorted(glob.glob(os.path.join(here, "*", "*.jsonl")))
+    paths = sys.argv[2:] or sorted(glob.glob(os.path.join(here, "stage", "*.jsonl")))
     passed = failed = skipped = 0
     with tempfile.TemporaryDirectory() as directory:
         for path in paths:
