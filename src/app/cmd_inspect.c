@@ -165,7 +165,7 @@ flush(struct inspect *in)
 		fprintf(stderr, "longship inspect: a batch printed more than %u MiB\n", OUTPUT_BYTES_MAX >> 20);
 		return false;
 	}
-	if (fwrite(in->out.data, 1, in->out.len, stdout) != in->out.len || fflush(stdout) != 0) {
+	if (in->out.len > 0 && (fwrite(in->out.data, 1, in->out.len, stdout) != in->out.len || fflush(stdout) != 0)) {
 		fprintf(stderr, "longship inspect: cannot write standard output: %s\n", strerror(errno));
 		return false;
 	}
@@ -253,7 +253,7 @@ write_metrics(const struct inspect *in)
 	buf_init(&page, OUTPUT_BYTES_MAX);
 	metrics_print(in->metrics, &page);
 	file = fopen(in->metrics_path, "we");
-	ok = file != NULL && fwrite(page.data, 1, page.len, file) == page.len;
+	ok = file != NULL && (page.len == 0 || fwrite(page.data, 1, page.len, file) == page.len);
 	ok = file != NULL && fclose(file) == 0 && ok;
 	if (!ok)
 		fprintf(stderr, "longship inspect: cannot write %s: %s\n", in->metrics_path, strerror(errno));

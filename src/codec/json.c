@@ -642,17 +642,18 @@ read_plain_string(const struct reader *r, const struct node *child, const char *
 static bool
 read_object(struct reader *r, const struct node *node, struct json_shape *shape)
 {
+	struct json_shape_member none, *m = shape != NULL ? shape->members : &none;
+	const struct json_shape_member *const shape_end = shape != NULL ? m + JSON_SHAPE_MEMBERS : m;
 	const char *p = after_space(r->p);
 
 	if (*p == '}') {
 		r->p = p + 1;
 		return true;
 	}
-	for (size_t i = 0;; i++) {
-		struct json_shape_member *m = shape != NULL && i < JSON_SHAPE_MEMBERS && p <= r->block_max ? &shape->members[i] : NULL;
+	for (;; m += m < shape_end) {
 		const struct node *child;
 
-		if (m != NULL && shape_matches(m, p)) {
+		if (m < shape_end && p <= r->block_max && shape_matches(m, p)) {
 			child = m->node;
 			p += m->len;
 		} else {
@@ -661,7 +662,7 @@ read_object(struct reader *r, const struct node *node, struct json_shape *shape)
 			p = read_member_key(r, node, p, &child);
 			if (p == NULL)
 				return false;
-			if (m != NULL)
+			if (m < shape_end)
 				shape_remember(m, key, (size_t)(p - key), child);
 		}
 		if (!read_plain_string(r, child, &p)) {

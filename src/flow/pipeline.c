@@ -111,21 +111,22 @@ pipeline_timing(struct pipeline *p, bool on)
 	atomic_store_explicit(&p->timing, on, memory_order_relaxed);
 }
 
+/* Columns have room for cap, but only what entries there are is filled: most batches of a quiet stream are short. */
 static void
 enter(const struct pipeline *p, struct batch *b)
 {
 	assert(b->columns == NULL);
 	b->columns = &p->columns;
-	b->seed = arena_alloc(b->arena, (b->cap + 1) * sizeof(*b->seed));
-	if (b->n > 0)
-		memcpy(b->seed, b->labels, b->n * sizeof(*b->seed));
-	b->cells = arena_alloc(b->arena, (p->columns.n + 1) * sizeof(*b->cells));
-	for (size_t c = 0; c < p->columns.n; c++)
-		b->cells[c] = arena_array(b->arena, struct cell, b->cap);
+	b->seed = arena_alloc(b->arena, b->cap * sizeof(*b->seed));
+	memcpy(b->seed, b->labels, b->n * sizeof(*b->seed));
+	b->cells = arena_alloc(b->arena, p->columns.n * sizeof(*b->cells));
+	for (size_t c = 0; c < p->columns.n; c++) {
+		b->cells[c] = arena_alloc(b->arena, b->cap * sizeof(struct cell));
+		memset(b->cells[c], 0, b->n * sizeof(struct cell));
+	}
 	if (b->mark == NULL) {
-		b->mark = arena_alloc(b->arena, (b->cap + 1) * sizeof(*b->mark));
-		if (b->n > 0)
-			memcpy(b->mark, b->ts, b->n * sizeof(*b->mark));
+		b->mark = arena_alloc(b->arena, b->cap * sizeof(*b->mark));
+		memcpy(b->mark, b->ts, b->n * sizeof(*b->mark));
 	}
 }
 

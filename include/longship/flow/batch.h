@@ -87,7 +87,7 @@ struct batch {
 	/* Only inside a pipeline. */
 	const struct labels **seed; /* labels as they were on entry */
 	const struct columns *columns;
-	struct cell **cells;       /* cells[column][entry] */
+	struct cell **cells;       /* cells[column][entry]; behind n they are not initialised */
 	struct extra **extra;      /* extra[entry]; the array is NULL until one is set */
 	const struct drop_reason **drop; /* drop[entry], NULL = kept; all NULL when n_dropped is 0 */
 	size_t n_dropped;
