@@ -381,20 +381,22 @@ static void
 state_map(struct state *state, struct str subject)
 {
 	uint32_t rune;
-	size_t n;
+	size_t copied = 0, n;
 
 	buf_clear(&state->mapped);
 	state->bad.len = 0;
+	(void)buf_reserve(&state->mapped, subject.len + 64);
 	for (size_t at = 0; at < subject.len; at += n) {
-		n = str_utf8_decode(str_from_offset(subject, at), &rune);
-		if (n > 0) {
-			(void)buf_append(&state->mapped, subject.s + at, n);
+		n = (unsigned char)subject.s[at] < 0x80 ? 1 : str_utf8_decode(str_from_offset(subject, at), &rune);
+		if (n > 0)
 			continue;
-		}
 		n = 1;
+		(void)buf_append(&state->mapped, subject.s + copied, at - copied);
 		(void)buf_append(&state->mapped, "\xef\xbf\xbd", 3);
 		vec_push(&state->bad, at);
+		copied = at + 1;
 	}
+	(void)buf_append(&state->mapped, subject.s + copied, subject.len - copied);
 }
 
 /* How many bad bytes stand before an offset; `step` is 0 for offsets of the subject, 2 for those of the copy. */
