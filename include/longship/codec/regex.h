@@ -5,8 +5,9 @@
  * What RE2 refuses is refused here at its byte offset with Go's words; what PCRE2 means differently is
  * translated: `$` without (?m) matches only at the very end, \s has no VT, \z, \C, \Q…\E, (?P<n>), \pN,
  * (?U), (?i) folding, repeats ≤ 1,000; leftmost-first matching as Go's regexp. Subjects that are not UTF-8
- * match as in Go: a bad byte is one character U+FFFD of width 1. A match limit bounds the time
- * (REGEX_MATCH_LIMIT); what exceeds it is REGEX_LIMIT, never a hang.
+ * match as in Go: a bad byte is one character U+FFFD of width 1. What exceeds PCRE2's match limit
+ * (REGEX_MATCH_LIMIT), and loops over what can be empty, run on a machine like Go's own; its work is bounded,
+ * too: beyond that it is REGEX_LIMIT, never a hang. A group name may repeat, as in Go: the first that matched counts.
  * A regex is immutable and may be shared by threads; match state (struct regex_match) is per thread.
  */
 #include <stdbool.h>
