@@ -19,14 +19,14 @@
 
 /*
  * longship inspect: one component of a configuration is started alone; its forward_to is replaced by a collector
- * that prints. Standard input is fed to it in batches (one entry at a time for the text output, which shows what each stage
- * did). Time is virtual: it is --now, moved by at_ms.
+ * that prints. Standard input is fed to it in batches (one entry at a time for the text output, which shows what each
+ * stage did). Time is virtual: it is --now, moved by at_ms.
  */
 
-#define INPUT_LINE_BYTES_MAX (16u << 20) /* far above LINE_BYTES_MAX, which sources enforce */
-#define OUTPUT_BYTES_MAX (256u << 20)    /* what one batch prints: all of its lines, escaped */
-#define BATCH_ENTRIES 256
-#define BATCH_BYTES (1u << 20) /* a batch is fed when it holds as much */
+#define INPUT_LINE_BYTES_MAX (16u << 20)  /* far above LINE_BYTES_MAX, which sources enforce */
+#define OUTPUT_BYTES_MAX     (256u << 20) /* what one batch prints: all of its lines, escaped */
+#define BATCH_ENTRIES	     256
+#define BATCH_BYTES	     (1u << 20) /* a batch is fed when it holds as much */
 
 struct inspect {
 	const char *path, *id, *metrics_path;
@@ -126,7 +126,8 @@ collect(struct component *c, struct batch *b)
 	}
 }
 
-static const struct component_type collector_type = {.name = "collector", .flags = COMPONENT_CONSUMES, .consume = collect};
+static const struct component_type collector_type = {
+	.name = "collector", .flags = COMPONENT_CONSUMES, .consume = collect};
 
 /* The decoded arguments belong to this process alone, so their forward_to may be changed in place. */
 static void
@@ -207,7 +208,8 @@ feed_line(struct inspect *in, struct str text)
 	if (!in->jsonl_in) {
 		entry.line = arena_str(in->arena, text);
 	} else if (!entry_json_parse(in->arena, text, &entry, &error)) {
-		fprintf(stderr, "longship inspect: standard input, line %llu: %.*s\n", (unsigned long long)in->n_lines, STR_FMT(error));
+		fprintf(stderr, "longship inspect: standard input, line %llu: %.*s\n", (unsigned long long)in->n_lines,
+			STR_FMT(error));
 		return false;
 	}
 	add_entry(in, &entry);
@@ -266,7 +268,8 @@ write_metrics(const struct inspect *in)
 static int
 run(struct inspect *in, struct component *c)
 {
-	struct component collector = {.magic = COMPONENT_MAGIC, .type = &collector_type, .id = "inspect", .label = "", .state = in};
+	struct component collector = {
+		.magic = COMPONENT_MAGIC, .type = &collector_type, .id = "inspect", .label = "", .state = in};
 	void *receiver = &collector;
 	int status = STATUS_FAULT;
 
@@ -321,7 +324,8 @@ cmd_inspect(int argc, char **argv)
 	if (status != STATUS_FINE || in.path == NULL)
 		return status;
 	in.metrics = runtime.metrics = metrics_new();
-	graph = graph_new(&runtime, &(struct graph_options){.types = catalog_types, .known = known_names, .only = in.id});
+	graph = graph_new(
+		&runtime, &(struct graph_options){.types = catalog_types, .known = known_names, .only = in.id});
 	load = graph_load(graph, &in.path, 1, GRAPH_LOAD_VALIDATE);
 	diags_print(graph_load_diags(load), stderr, isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == NULL);
 	c = diags_failed(graph_load_diags(load)) ? NULL : graph_load_component(load, in.id);

@@ -1,48 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/codec/json.h"
 
-#include "longship/base/check.h"
 #include "longship/codec/json_text.h"
+
+#include "json_priv.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 /*
- * The paths form a trie. Reading follows the text and the trie together; where the trie ends, a value is
+ * The paths form a trie (json_paths.c). Reading follows the text and the trie together; where the trie ends, a value is
  * only skipped, by a loop with one bit a level of nesting. So the recursion is as deep as the longest
  * path, whatever the text. Strings are searched for their end 16 bytes at a time.
  *
  * The text, white space cut off, must end in a brace. That brace is a sentinel: no space, digit or token can run
  * over it, so only the search for the end of a string and what follows a closed container look at the end.
  */
-
-struct node;
-
-struct child {
-	struct str name; /* of a member; s == NULL for an index */
-	int64_t index;   /* negative: from the end */
-	struct node *node;
-};
-
-struct slot_list {
-	size_t slot;
-	struct slot_list *next;
-};
-
-struct node {
-	struct child *names, *indexes;
-	size_t n_names, n_indexes;
-	uint64_t lengths; /* bit (length & 63) of each name: most members are none of ours */
-	size_t from_end;  /* how many elements from the end are asked for */
-	struct slot_list *slots;
-};
-
-struct json_paths {
-	struct arena *arena;
-	struct node root;
-	size_t n;
-};
 
 struct reader {
 	const char *p, *end;
@@ -51,189 +25,6 @@ struct reader {
 	struct arena *arena;
 	struct json_value *values;
 };
-
-/* ---- paths ---- */
-
-struct json_paths *
-json_paths_new(struct arena *arena)
-{
-	struct json_paths *paths = arena_make(arena, struct json_paths);
-
-	paths->arena = arena;
-	return paths;
-}
-
-size_t
-json_paths_count(const struct json_paths *paths)
-{
-	return paths->n;
-}
-
-static struct child *
-child_add(struct arena *arena, struct child **list, size_t *n, struct child child)
-{
-	struct child *grown = arena_array(arena, struct child, *n + 1);
-
-	if (*n > 0)
-		memcpy(grown, *list, *n * sizeof(*grown));
-	child.node = arena_make(arena, struct node);
-	grown[*n] = child;
-	*list = grown;
-	return &grown[(*n)++];
-}
-
-static struct node *
-node_name(struct arena *arena, struct node *node, struct str name)
-{
-	for (size_t i = 0; i < node->n_names; i++) {
-		if (str_eq(node->names[i].name, name))
-			return node->names[i].node;
-	}
-	node->lengths |= UINT64_C(1) << (name.len & 63);
-	return child_add(arena, &node->names, &node->n_names, (struct child){.name = arena_str(arena, name)})->node;
-}
-
-static struct node *
-node_index(struct arena *arena, struct node *node, int64_t index)
-{
-	for (size_t i = 0; i < node->n_indexes; i++) {
-		if (node->indexes[i].index == index)
-			return node->indexes[i].node;
-	}
-	if (index < 0 && (size_t)-index > node->from_end)
-		node->from_end = (size_t)-index;
-	return child_add(arena, &node->indexes, &node->n_indexes, (struct child){.index = index})->node;
-}
-
-struct path {
-	struct json_paths *paths;
-	struct str text;
-	size_t at;
-	size_t steps;
-};
-
-static void
-path_space(struct path *p)
-{
-	while (p->at < p->text.len && memchr(" \t\r\n", p->text.s[p->at], 4) != NULL)
-		p->at++;
-}
-
-static bool
-path_take(struct path *p, char c)
-{
-	if (p->at >= p->text.len || p->text.s[p->at] != c)
-		return false;
-	p->at++;
-	return true;
-}
-
-static bool
-is_name_char(char c, bool first)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!first && c >= '0' && c <= '9');
-}
-
-static bool skip_string(struct reader *r, bool *ret_escaped);
-
-/* name = identifier or a JSON string */
-static bool
-path_name(struct path *p, struct node **node)
-{
-	struct str name = {p->text.s + p->at, 0};
-
-	if (path_take(p, '"')) {
-		struct reader r = {.p = p->text.s + p->at, .end = p->text.s + p->text.len};
-		bool escaped;
-
-		if (!skip_string(&r, &escaped))
-			return false;
-		name = (struct str){p->text.s + p->at, (size_t)(r.p - p->text.s) - p->at - 1};
-		p->at = (size_t)(r.p - p->text.s);
-		if (escaped)
-			name = json_text_unescape(p->paths->arena, name);
-	} else {
-		while (p->at < p->text.len && is_name_char(p->text.s[p->at], name.len == 0)) {
-			name.len++;
-			p->at++;
-		}
-		if (name.len == 0)
-			return false;
-	}
-	*node = node_name(p->paths->arena, *node, name);
-	return true;
-}
-
-/* index = '[' ['-'] digits ']', the bracket taken */
-static bool
-path_index(struct path *p, struct node **node)
-{
-	size_t start;
-	int64_t index;
-
-	path_space(p);
-	start = p->at;
-	while (p->at < p->text.len && memchr("-0123456789", p->text.s[p->at], 11) != NULL)
-		p->at++;
-	if (!str_to_i64((struct str){p->text.s + start, p->at - start}, &index) || index < -JSON_FROM_END_MAX)
-		return false;
-	path_space(p);
-	if (!path_take(p, ']'))
-		return false;
-	*node = node_index(p->paths->arena, *node, index);
-	return true;
-}
-
-/* path = (name | index) { '.' name | index } */
-static bool
-path_parse(struct path *p, struct node **node)
-{
-	for (;;) {
-		path_space(p);
-		if (p->at == p->text.len)
-			return p->steps > 0;
-		if (++p->steps > JSON_PATH_STEPS_MAX)
-			return false;
-		if (path_take(p, '[')) {
-			if (!path_index(p, node))
-				return false;
-			continue;
-		}
-		if (p->steps > 1 && !path_take(p, '.'))
-			return false;
-		path_space(p);
-		if (!path_name(p, node))
-			return false;
-	}
-}
-
-/* Adding nodes for a path that turns out to be bad does no harm: they have no slot. */
-bool
-json_paths_add(struct json_paths *paths, struct str expression, struct str *ret_error)
-{
-	struct path p = {.paths = paths, .text = expression};
-	struct node *node = &paths->root;
-	struct slot_list *slot;
-
-	if (paths->n == JSON_PATHS_MAX) {
-		*ret_error = arena_printf(paths->arena, "more than %d expressions", JSON_PATHS_MAX);
-		return false;
-	}
-	if (!path_parse(&p, &node)) {
-		*ret_error = p.at < expression.len
-			? arena_printf(paths->arena,
-				  "'%c' at offset %zu is not supported yet by longship: only field paths such as "
-				  "a.b[0].\"x-y\" are",
-				  expression.s[p.at], p.at)
-			: arena_printf(paths->arena,
-				  "incomplete expression, which is not supported: only field paths such as a.b[0].\"x-y\" are");
-		return false;
-	}
-	slot = arena_make(paths->arena, struct slot_list);
-	*slot = (struct slot_list){paths->n++, node->slots};
-	node->slots = slot;
-	return true;
-}
 
 /* ---- scanning ---- */
 
@@ -341,7 +132,8 @@ is_number_char(char c)
 static bool
 read_number(struct reader *r, double *ret)
 {
-	static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	static const double powers[] = {
+		1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 	const char *start = r->p, *p = start, *digits, *point = NULL;
 	uint64_t n = 0;
 	size_t places = 0;
@@ -557,7 +349,8 @@ find_name(const struct reader *r, const struct node *node, struct str key, bool 
 	for (size_t i = 0; i < node->n_names; i++) {
 		struct str name = node->names[i].name;
 
-		if (name.len == key.len && (key.len == 0 || (name.s[0] == key.s[0] && memcmp(name.s, key.s, key.len) == 0)))
+		if (name.len == key.len &&
+			(key.len == 0 || (name.s[0] == key.s[0] && memcmp(name.s, key.s, key.len) == 0)))
 			return node->names[i].node;
 	}
 	return NULL;
@@ -868,7 +661,8 @@ read_fields(struct reader *r, const struct node *node, struct json_fields *field
 static struct str
 cut_end(struct str text)
 {
-	while (text.len > 0 && (unsigned char)text.s[text.len - 1] <= ' ' && memchr(" \t\r\n", text.s[text.len - 1], 5) != NULL)
+	while (text.len > 0 && (unsigned char)text.s[text.len - 1] <= ' ' &&
+		memchr(" \t\r\n", text.s[text.len - 1], 5) != NULL)
 		text.len--;
 	return text;
 }
@@ -881,8 +675,8 @@ is_null(struct str text)
 }
 
 bool
-json_extract(const struct json_paths *paths, struct str text, struct arena *arena, struct json_shape *shape, struct json_value *values,
-	struct json_fields *fields)
+json_extract(const struct json_paths *paths, struct str text, struct arena *arena, struct json_shape *shape,
+	struct json_value *values, struct json_fields *fields)
 {
 	struct reader r = {.arena = arena, .values = values};
 

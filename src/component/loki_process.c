@@ -17,10 +17,11 @@ struct process_args {
 	struct variant_list stages;
 };
 
-#define STAGES                                                                                                                   \
-	{                                                                                                                        \
-		.name = "stage", .kind = ARG_ENUM_BLOCKS, .offset = offsetof(struct process_args, stages), .variants = stage_variants, \
-		.doc = "A step of the pipeline; steps run in the order in which they are written."                               \
+#define STAGES                                                                                                         \
+	{                                                                                                              \
+		.name = "stage", .kind = ARG_ENUM_BLOCKS, .offset = offsetof(struct process_args, stages),             \
+		.variants = stage_variants,                                                                            \
+		.doc = "A step of the pipeline; steps run in the order in which they are written."                     \
 	}
 
 static const struct arg_spec args[] = {
@@ -97,7 +98,8 @@ process_update(struct component *c, const void *old_arguments, const void *argum
 	buf_init(&reason, REASON_BYTES_MAX);
 	p = build(c, arguments, &reason);
 	if (p == NULL) {
-		component_set_health(c, HEALTH_UNHEALTHY, "the old pipeline keeps running: %.*s", STR_FMT(buf_view(&reason)));
+		component_set_health(
+			c, HEALTH_UNHEALTHY, "the old pipeline keeps running: %.*s", STR_FMT(buf_view(&reason)));
 	} else {
 		pipeline_free(s->pipeline);
 		s->pipeline = p;
@@ -134,8 +136,8 @@ process_debug(struct component *c, struct buf *json)
 	for (size_t i = 0; s->pipeline != NULL && i < pipeline_stages(s->pipeline); i++) {
 		struct pipeline_counts n = pipeline_counts_of(s->pipeline, i);
 
-		(void)buf_printf(json, "%s{\"stage\":\"%s\",\"in\":%" PRIu64 ",\"out\":%" PRIu64 ",\"ns\":%" PRIu64 "}", i > 0 ? "," : "",
-			n.stage, n.in, n.out, n.ns);
+		(void)buf_printf(json, "%s{\"stage\":\"%s\",\"in\":%" PRIu64 ",\"out\":%" PRIu64 ",\"ns\":%" PRIu64 "}",
+			i > 0 ? "," : "", n.stage, n.in, n.out, n.ns);
 	}
 	(void)buf_putc(json, ']');
 }

@@ -58,7 +58,8 @@ static bool
 same(const struct value *a, const struct value *b, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
-		if (a[k].word != b[k].word || a[k].text.len != b[k].text.len || (a[k].text.s == NULL) != (b[k].text.s == NULL))
+		if (a[k].word != b[k].word || a[k].text.len != b[k].text.len ||
+			(a[k].text.s == NULL) != (b[k].text.s == NULL))
 			return false;
 		if (a[k].text.len > 8 && memcmp(a[k].text.s, b[k].text.s, a[k].text.len) != 0)
 			return false;
@@ -88,7 +89,8 @@ label_memo_at(struct label_memo *memo, const struct labels *base, const struct s
 
 /* What exceeds LABELS_MAX is left out, and so are values that are not UTF-8. */
 static const struct labels *
-set_all(struct labels_table *table, const struct labels *base, const struct str *names, const struct str *values, size_t n)
+set_all(struct labels_table *table, const struct labels *base, const struct str *names, const struct str *values,
+	size_t n)
 {
 	struct labels_builder builder;
 

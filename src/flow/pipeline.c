@@ -170,7 +170,8 @@ pipeline_run(const struct pipeline *p, struct batch *b)
 }
 
 void
-pipeline_run_traced(const struct pipeline *p, struct batch *b, void (*after)(void *, const char *stage, const struct batch *), void *ptr)
+pipeline_run_traced(const struct pipeline *p, struct batch *b,
+	void (*after)(void *, const char *stage, const struct batch *), void *ptr)
 {
 	enter(p, b);
 	for (size_t i = 0; i < p->n; i++) {

@@ -31,8 +31,9 @@ stage_drop_reason(struct stage_builder *b, struct str name)
 	reason->name = arena_z(b->arena, name);
 	if (b->metrics != NULL)
 		reason->counter = &metric_get(b->metrics, METRIC_COUNTER, "loki_process_dropped_lines_total",
-			"A count of all log lines dropped as a result of a pipeline stage", b->component_id, "reason", reason->name,
-			NULL)->count;
+			"A count of all log lines dropped as a result of a pipeline stage", b->component_id, "reason",
+			reason->name, NULL)
+					   ->count;
 	return reason;
 }
 
@@ -51,7 +52,8 @@ stage_regex_compile(struct stage_builder *b, struct str pattern, const char *pre
 bool
 stage_label_name_valid(struct str name)
 {
-	return name.len > 0 && str_utf8_valid(name) && memchr(name.s, '"', name.len) == NULL && memchr(name.s, '\\', name.len) == NULL;
+	return name.len > 0 && str_utf8_valid(name) && memchr(name.s, '"', name.len) == NULL &&
+	       memchr(name.s, '\\', name.len) == NULL;
 }
 
 bool

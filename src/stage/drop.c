@@ -50,8 +50,8 @@ struct state {
 	size_t n; /* sources */
 	size_t *columns;
 	struct str separator;
-	struct str value; /* s == NULL: none */
-	const struct regex *regex; /* or NULL */
+	struct str value;			  /* s == NULL: none */
+	const struct regex *regex;		  /* or NULL */
 	int64_t older_than_ns, longer_than_bytes; /* 0: no such condition */
 	const struct drop_reason *reason;
 };
@@ -60,9 +60,11 @@ static bool
 check(struct stage_builder *b, const struct drop_args *a)
 {
 	if (a->source.len == 0 && a->expression.len == 0 && a->older_than_ns == 0 && a->longer_than_bytes == 0)
-		(void)stage_fail(b, "drop stage config must contain at least one of `source`, `expression`, `older_than` or `longer_than`");
+		(void)stage_fail(b, "drop stage config must contain at least one of `source`, `expression`, "
+				    "`older_than` or `longer_than`");
 	else if (a->value.len > 0 && a->expression.len > 0)
-		(void)stage_fail(b, "drop stage config error, `value` and `expression` cannot both be defined at the same time");
+		(void)stage_fail(
+			b, "drop stage config error, `value` and `expression` cannot both be defined at the same time");
 	else if (a->value.len > 0 && a->source.len == 0)
 		(void)stage_fail(b, "drop stage config must contain `source` if `value` is specified");
 	else

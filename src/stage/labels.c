@@ -36,7 +36,9 @@ check_source_type(struct stage_builder *b, struct str text, bool *ret_metadata)
 	if (*ret_metadata || text.len == 0 || str_is(text, "extracted"))
 		return true;
 	if (str_is(text, "line") || str_is(text, "label"))
-		(void)stage_fail(b, "invalid labels source_type: %.*s. Can only be 'extracted' or 'structured_metadata'", STR_FMT(text));
+		(void)stage_fail(b,
+			"invalid labels source_type: %.*s. Can only be 'extracted' or 'structured_metadata'",
+			STR_FMT(text));
 	else
 		(void)stage_fail(b, "unknown source_type: %.*s", STR_FMT(text));
 	return false;

@@ -29,7 +29,7 @@ static const struct arg_spec args[] = {
 };
 
 struct state {
-	struct map keys; /* key → column + 1; of two names for one key the last wins */
+	struct map keys;  /* key → column + 1; of two names for one key the last wins */
 	uint64_t lengths; /* bit (length & 63) of each key: most keys of a line are not mapped */
 	size_t source;
 	const struct regex *regex; /* or NULL */

@@ -44,7 +44,8 @@ static const struct arg_spec args[] = {
 		.kind = ARG_STRING,
 		.offset = offsetof(struct timestamp_args, on_failure),
 		.fallback = "\"fudge\"",
-		.doc = "What to do when the time cannot be read: \"fudge\" (last time of the label set + 1 ns) or \"skip\"."},
+		.doc = "What to do when the time cannot be read: \"fudge\" (last time of the label set + 1 ns) or "
+		       "\"skip\"."},
 	{.name = "action_on_duplicate_timestamp",
 		.kind = ARG_STRING,
 		.offset = offsetof(struct timestamp_args, on_duplicate),
@@ -53,7 +54,15 @@ static const struct arg_spec args[] = {
 	{0},
 };
 
-enum format_kind { FORMAT_RFC3339, FORMAT_LAYOUT, FORMAT_LAYOUT_WITHOUT_YEAR, FORMAT_UNIX, FORMAT_UNIX_MS, FORMAT_UNIX_US, FORMAT_UNIX_NS };
+enum format_kind {
+	FORMAT_RFC3339,
+	FORMAT_LAYOUT,
+	FORMAT_LAYOUT_WITHOUT_YEAR,
+	FORMAT_UNIX,
+	FORMAT_UNIX_MS,
+	FORMAT_UNIX_US,
+	FORMAT_UNIX_NS
+};
 
 struct format {
 	enum format_kind kind;
@@ -188,8 +197,8 @@ two_digits(const char *p, unsigned below, unsigned *ret)
 }
 
 /*
- * The usual RFC 3339 time: UTC as Z, at most nine digits of a fraction, on a day that was seen already. False is no verdict: the
- * layout then reads it.
+ * The usual RFC 3339 time: UTC as Z, at most nine digits of a fraction, on a day that was seen already. False is no
+ * verdict: the layout then reads it.
  */
 static bool
 parse_on_day(const struct day *day, struct str text, int64_t *ret)
@@ -199,10 +208,11 @@ parse_on_day(const struct day *day, struct str text, int64_t *ret)
 	int64_t fraction = 0;
 	size_t digits = 0;
 
-	if (text.len < 20 || text.len > 30 || !day->known || memcmp(text.s, day->text, DATE_BYTES) != 0 || text.s[text.len - 1] != 'Z')
+	if (text.len < 20 || text.len > 30 || !day->known || memcmp(text.s, day->text, DATE_BYTES) != 0 ||
+		text.s[text.len - 1] != 'Z')
 		return false;
-	if (!two_digits(text.s + 11, 24, &hour) || text.s[13] != ':' || !two_digits(text.s + 14, 60, &minute) || text.s[16] != ':' ||
-		!two_digits(text.s + 17, 60, &second))
+	if (!two_digits(text.s + 11, 24, &hour) || text.s[13] != ':' || !two_digits(text.s + 14, 60, &minute) ||
+		text.s[16] != ':' || !two_digits(text.s + 17, 60, &second))
 		return false;
 	if (text.len > 20) {
 		digits = text.len - 21;
@@ -224,7 +234,8 @@ remember_day(struct day *day, struct str text, int64_t ns)
 {
 	int64_t of_day = ns % (24 * 3600 * NS_PER_S);
 
-	if (text.len < 20 || text.s[text.len - 1] != 'Z' || text.s[10] != 'T' || ns < 0 || ns > INT64_MAX - 48 * 3600 * NS_PER_S)
+	if (text.len < 20 || text.s[text.len - 1] != 'Z' || text.s[10] != 'T' || ns < 0 ||
+		ns > INT64_MAX - 48 * 3600 * NS_PER_S)
 		return;
 	day->known = true;
 	memcpy(day->text, text.s, DATE_BYTES);
@@ -237,7 +248,8 @@ scale(int64_t n, int64_t unit_ns, int64_t *ret)
 	return !__builtin_mul_overflow(n, unit_ns, ret);
 }
 
-/* Seconds, or seconds and a fraction whose sides are each read as a whole number: "-1.5" is -1 s + 0.5 s, as in Alloy. */
+/* Seconds, or seconds and a fraction whose sides are each read as a whole number: "-1.5" is -1 s + 0.5 s, as in Alloy.
+ */
 static bool
 parse_unix(struct str text, int64_t *ret)
 {
@@ -275,11 +287,15 @@ parse_without_year(const struct state *s, const struct format *f, struct str tex
 static int64_t
 unit_of(enum format_kind kind)
 {
-	return kind == FORMAT_UNIX ? NS_PER_S : kind == FORMAT_UNIX_MS ? NS_PER_MS : kind == FORMAT_UNIX_US ? NS_PER_US : 1;
+	return kind == FORMAT_UNIX	? NS_PER_S
+	       : kind == FORMAT_UNIX_MS ? NS_PER_MS
+	       : kind == FORMAT_UNIX_US ? NS_PER_US
+					: 1;
 }
 
 static bool
-parse_text(const struct state *s, const struct format *f, struct str text, int64_t now_ns, struct day *day, int64_t *ret)
+parse_text(
+	const struct state *s, const struct format *f, struct str text, int64_t now_ns, struct day *day, int64_t *ret)
 {
 	struct timefmt_time t;
 	int64_t n;
@@ -310,8 +326,8 @@ parse_text(const struct state *s, const struct format *f, struct str text, int64
 static bool
 parse_number(const struct format *f, const struct cell *cell, int64_t *ret)
 {
-	return cell->kind == CELL_NUMBER && f->kind >= FORMAT_UNIX && fabs(cell->number) < 9e15 && cell->number == rint(cell->number) &&
-		scale((int64_t)cell->number, unit_of(f->kind), ret);
+	return cell->kind == CELL_NUMBER && f->kind >= FORMAT_UNIX && fabs(cell->number) < 9e15 &&
+	       cell->number == rint(cell->number) && scale((int64_t)cell->number, unit_of(f->kind), ret);
 }
 
 static bool

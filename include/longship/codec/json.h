@@ -18,10 +18,10 @@
 #include "longship/base/arena.h"
 #include "longship/base/str.h"
 
-#define JSON_LINE_DEPTH_MAX 10000    /* nesting of a text; jsoniter's limit */
-#define JSON_PATH_STEPS_MAX 32  /* steps of one path: bounds the recursion */
-#define JSON_PATHS_MAX 1024     /* paths of one set */
-#define JSON_FROM_END_MAX 16    /* a[-16] is the farthest index from the end */
+#define JSON_LINE_DEPTH_MAX 10000 /* nesting of a text; jsoniter's limit */
+#define JSON_PATH_STEPS_MAX 32	  /* steps of one path: bounds the recursion */
+#define JSON_PATHS_MAX	    1024  /* paths of one set */
+#define JSON_FROM_END_MAX   16	  /* a[-16] is the farthest index from the end */
 
 enum json_value_kind { JSON_NULL, JSON_STRING, JSON_NUMBER, JSON_BOOL };
 
@@ -64,7 +64,7 @@ struct json_fields {
 struct json_shape {
 	struct json_shape_member {
 		_Alignas(16) char text[16]; /* "key": and padding */
-		uint16_t mask;              /* one bit for each byte of it; 0: does not fit */
+		uint16_t mask;		    /* one bit for each byte of it; 0: does not fit */
 		uint8_t len;
 		const void *node;
 	} members[JSON_SHAPE_MEMBERS];
@@ -74,5 +74,5 @@ struct json_shape {
  * Fills one value a slot. False: the text is malformed; values and fields are then unspecified.
  * shape and fields may be NULL; the n of fields starts from 0.
  */
-bool json_extract(const struct json_paths *, struct str text, struct arena *, struct json_shape *, struct json_value *values,
-	struct json_fields *fields);
+bool json_extract(const struct json_paths *, struct str text, struct arena *, struct json_shape *,
+	struct json_value *values, struct json_fields *fields);

@@ -14,7 +14,8 @@
 struct str json_text_unescape(struct arena *, struct str inner);
 /*
  * A value decoded and encoded again by jsoniter's default settings: no white space, numbers as shortest
- * float64, strings with HTML escapes, of repeated keys the last. jsoniter's order of keys is random; here they stay as written.
+ * float64, strings with HTML escapes, of repeated keys the last. jsoniter's order of keys is random; here they stay as
+ * written.
  */
 struct str json_text_compact(struct arena *, struct str value);
 /* A number as jsoniter writes it: Go's shortest float64, 'f', or 'e' below 1e-6 and from 1e21 on. */

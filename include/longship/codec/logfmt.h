@@ -18,8 +18,8 @@
 #define LOGFMT_RECORD_BYTES_MAX 65535 /* longer ones fail, as in Go's bufio.Scanner */
 
 struct logfmt {
-	struct str rest;   /* after the current record */
-	struct str record; /* what is left of it */
+	struct str rest;     /* after the current record */
+	struct str record;   /* what is left of it */
 	struct arena *arena; /* takes unquoted values */
 	bool failed;
 };

@@ -14,8 +14,9 @@ struct label_memo;
 
 /* For changes that depend on n values (at most LABELS_MAX; n may be 0). */
 struct label_memo *label_memo_new(struct arena *, size_t n);
-/* Where the result for base and the values stands; NULL stands there the first time. values[k].s == NULL is a value, too. */
+/* Where the result for base and the values stands; NULL stands there the first time. values[k].s == NULL is a value,
+ * too. */
 const struct labels **label_memo_at(struct label_memo *, const struct labels *base, const struct str *values);
 /* base with names[k] = values[k], those with s == NULL or without well-formed UTF-8 left as they are. */
-const struct labels *label_memo_set(struct label_memo *, struct labels_table *, const struct labels *base, const struct str *names,
-	const struct str *values);
+const struct labels *label_memo_set(struct label_memo *, struct labels_table *, const struct labels *base,
+	const struct str *names, const struct str *values);

@@ -9,12 +9,15 @@
 struct pipeline;
 
 /* NULL with diagnostics when a stage cannot be built. metrics may be NULL (checking only). */
-struct pipeline *pipeline_new(const char *component_id, const struct variant_list *stages, struct metrics *, struct diags *);
+struct pipeline *pipeline_new(
+	const char *component_id, const struct variant_list *stages, struct metrics *, struct diags *);
 void pipeline_free(struct pipeline *);
-/* Runs all stages over the batch: enters (seeds columns), applies, compacts, leaves. The batch's mark column is set if it was not. */
+/* Runs all stages over the batch: enters (seeds columns), applies, compacts, leaves. The batch's mark column is set if
+ * it was not. */
 void pipeline_run(const struct pipeline *, struct batch *);
 /* For inspect: called after each stage. */
-void pipeline_run_traced(const struct pipeline *, struct batch *, void (*after)(void *, const char *stage, const struct batch *), void *);
+void pipeline_run_traced(const struct pipeline *, struct batch *,
+	void (*after)(void *, const char *stage, const struct batch *), void *);
 size_t pipeline_stages(const struct pipeline *);
 
 /* What a stage has seen. ns is 0 unless timing was on. Any thread. */

@@ -22,13 +22,13 @@ struct stage_builder {
 	const char *component_id;
 	struct src_pos pos; /* of the stage's block */
 	struct diags *diags;
-	size_t ordinal; /* number of the stage in its pipeline, inner ones counted on */
+	size_t ordinal;	      /* number of the stage in its pipeline, inner ones counted on */
 	size_t *next_ordinal; /* the runner's */
 };
 
 struct stage_type {
-	/* Makes the stage's state; NULL with a diagnostic on failure. Called for checking, too: no side effects beyond arena,
-	 * columns and metrics. */
+	/* Makes the stage's state; NULL with a diagnostic on failure. Called for checking, too: no side effects beyond
+	 * arena, columns and metrics. */
 	void *(*build)(struct stage_builder *, const void *args);
 	void (*apply)(void *state, struct batch *);
 };
@@ -39,16 +39,17 @@ void *stage_fail(struct stage_builder *, const char *format, ...) __attribute__(
 const struct drop_reason *stage_drop_reason(struct stage_builder *, struct str name);
 /* An expression in the pipeline's arena. NULL with a diagnostic: the prefix (may be NULL) and Go's words. */
 struct regex *stage_regex_compile(struct stage_builder *, struct str pattern, const char *prefix);
-/* Prometheus' UTF-8 rule: not empty, well-formed. Beyond it, a name with a quote or backslash is refused: the language takes
- * quoted keys byte for byte, so "" and "\xfd" arrive with those, and Loki would refuse every push. */
+/* Prometheus' UTF-8 rule: not empty, well-formed. Beyond it, a name with a quote or backslash is refused: the language
+ * takes quoted keys byte for byte, so "" and "\xfd" arrive with those, and Loki would refuse every push. */
 bool stage_label_name_valid(struct str);
 
 /*
- * The optional argument `source`: the column of the value, or STAGE_NO_COLUMN for the line when it is not given (s == NULL).
- * Given but empty is an error ("empty source"): false.
+ * The optional argument `source`: the column of the value, or STAGE_NO_COLUMN for the line when it is not given (s ==
+ * NULL). Given but empty is an error ("empty source"): false.
  */
 bool stage_source(struct stage_builder *, struct str source, size_t *ret_column);
-/* What a stage reads: the line, or an extracted value as text; s is never NULL. False: there is none, or it has no text. */
+/* What a stage reads: the line, or an extracted value as text; s is never NULL. False: there is none, or it has no
+ * text. */
 static inline bool stage_text(const struct batch *, size_t column, size_t i, struct str *ret);
 
 /* All stages (src/stage/catalog.c), NULL-terminated, as variants of "stage". */
