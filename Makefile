@@ -5,6 +5,8 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 DOCDIR ?= $(PREFIX)/share/doc/longship
+# What the unit reads LOKI_URL from: /etc/default on Debian, /etc/sysconfig on Fedora and its kin.
+ENVFILE ?= /etc/default/longship
 BUILD ?= build
 O ?= -O2
 ifeq ($(origin CC),default)
@@ -46,6 +48,8 @@ FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(FUZZ_SOURCES:%.c=$(BUILD)/%)
 REPLAY := $(FUZZ_SOURCES:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
 BENCH := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
+
+COMPLETIONS := bash-completion/completions zsh/vendor-completions fish/vendor_completions.d
 
 # What the test scripts get to know of the build.
 export LONGSHIP := $(abspath $(BUILD))/longship
@@ -190,18 +194,52 @@ deps: ## install what the build needs (Debian)
 check-deps: ## install what the tests need (Debian)
 	@packaging/deps.sh build check fuzz
 
-install: all ## into DESTDIR, PREFIX, SYSTEMDUNITDIR
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(SYSTEMDUNITDIR)
+install: all ## into DESTDIR, PREFIX, SYSTEMDUNITDIR (ENVFILE: the unit's environment file)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(SYSTEMDUNITDIR) \
+		$(COMPLETIONS:%=$(DESTDIR)$(PREFIX)/share/%)
 	install -m 0755 $(BUILD)/longship $(DESTDIR)$(BINDIR)/longship
-	install -m 0644 docs/man/longship.1 $(DESTDIR)$(MANDIR)/man1/longship.1
-	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(DOCDIR)
-	install -m 0644 docs/examples/*.alloy $(DESTDIR)$(DOCDIR)/examples
-	sed 's|@BINDIR@|$(BINDIR)|' systemd/longship.service >$(DESTDIR)$(SYSTEMDUNITDIR)/longship.service
+	$(if $(wildcard docs/man/*.1),install -m 0644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1)
+	install -m 0644 $(wildcard README.md CHANGELOG.md) LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 0644 $(wildcard docs/examples/*.alloy) systemd/docker.conf $(DESTDIR)$(DOCDIR)/examples
+	install -m 0644 packaging/completion/bash $(DESTDIR)$(PREFIX)/share/$(word 1,$(COMPLETIONS))/longship
+	install -m 0644 packaging/completion/zsh $(DESTDIR)$(PREFIX)/share/$(word 2,$(COMPLETIONS))/_longship
+	install -m 0644 packaging/completion/fish $(DESTDIR)$(PREFIX)/share/$(word 3,$(COMPLETIONS))/longship.fish
+	sed 's|@BINDIR@|$(BINDIR)|; s|@ENVFILE@|$(ENVFILE)|g' systemd/longship.service >$(DESTDIR)$(SYSTEMDUNITDIR)/longship.service
 	chmod 0644 $(DESTDIR)$(SYSTEMDUNITDIR)/longship.service
 
+.PHONY: install-config
+install-config: ## the default configuration and environment file into DESTDIR; what is there stays
+	install -d $(DESTDIR)/etc/longship $(DESTDIR)$(dir $(ENVFILE))
+	test -e $(DESTDIR)/etc/longship/config.alloy || \
+		sed 's|@ENVFILE@|$(ENVFILE)|' packaging/default/config.alloy >$(DESTDIR)/etc/longship/config.alloy
+	chmod 0644 $(DESTDIR)/etc/longship/config.alloy
+	test -e $(DESTDIR)$(ENVFILE) || install -m 0640 packaging/default/longship.env $(DESTDIR)$(ENVFILE)
+
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/longship $(DESTDIR)$(MANDIR)/man1/longship.1 $(DESTDIR)$(SYSTEMDUNITDIR)/longship.service
+	rm -f $(DESTDIR)$(BINDIR)/longship $(DESTDIR)$(MANDIR)/man1/longship.1 $(DESTDIR)$(SYSTEMDUNITDIR)/longship.service \
+		$(DESTDIR)$(PREFIX)/share/$(word 1,$(COMPLETIONS))/longship \
+		$(DESTDIR)$(PREFIX)/share/$(word 2,$(COMPLETIONS))/_longship \
+		$(DESTDIR)$(PREFIX)/share/$(word 3,$(COMPLETIONS))/longship.fish
 	rm -rf $(DESTDIR)$(DOCDIR)
+
+# ---- packages ----
+
+.PHONY: deb rpm check-packages check-machine
+deb: ## build/longship_VERSION_ARCH.deb (DEB_HOST_ARCH=arm64 for another machine)
+	@packaging/deps.sh build deb
+	+@packaging/deb/build.sh $(BUILD) $(VERSION)
+
+rpm: ## build/longship-VERSION.ARCH.rpm and .src.rpm
+	@packaging/deps.sh build rpm
+	+@packaging/rpm/build.sh $(BUILD) $(VERSION)
+
+check-packages: $(BUILD)/.check-deps ## lint the packages; install, upgrade and remove the .rpm in a booted machine
+	@packaging/deps.sh build deb rpm machine
+	+@MAKE='$(MAKE)' tests/machine/packages.sh $(BUILD) $(VERSION)
+
+check-machine: $(BUILD)/.check-deps ## a whole machine: install the .deb, ship, cut the power, boot again; nothing is lost
+	@packaging/deps.sh build deb machine
+	+@MAKE='$(MAKE)' tests/machine/machine.sh $(BUILD) $(VERSION)
 
 dist: ## the committed tree as build/longship-VERSION.tar.gz
 	@mkdir -p $(BUILD)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that are missing, or says which command does.
 #
-#   deps.sh GROUP...      build check fuzz bench ci
+#   deps.sh GROUP...      build check fuzz bench ci deb rpm machine
 #
 # Nothing is done where nothing is missing. Otherwise it installs as root or by sudo; with NO_INSTALL=1, or where
 # neither is at hand, it prints the command and fails.
@@ -33,6 +33,14 @@ table() {
 		fuzz clang-14 bin:clang-14
 		fuzz libclang-rt-14-dev clang:14
 		bench valgrind bin:valgrind
+		deb debhelper bin:dh
+		deb lintian bin:lintian
+		rpm rpm bin:rpmbuild
+		rpm rpmlint bin:rpmlint
+		machine systemd-container bin:systemd-nspawn
+		machine debootstrap bin:debootstrap
+		machine e2fsprogs bin:mke2fs
+		machine iproute2 bin:ip
 		ci ca-certificates file:/etc/ssl/certs/ca-certificates.crt
 		ci git bin:git
 	END
