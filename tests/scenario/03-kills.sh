@@ -6,7 +6,7 @@ scenario "ten times kill -9 while a file is being written: every line comes back
 receiver
 # VOLUME: all lines wait in the file, and a part of them is sent in each life.
 count=${LINES_TOTAL:-100000}
-part=${VOLUME:+$((count / 14))}
+part=${VOLUME:+$((count / 20))}
 part=${part:-1}
 file=$work/logs/a.log
 line_bytes=150
@@ -23,23 +23,22 @@ END
 # An answer that takes its time is what a kill can cut off.
 [ "$RECEIVER" = loki ] || faults '{"times": -1, "delay_ms": 30}'
 if [ -n "${VOLUME:-}" ]; then
-	lines "$file" a 0 "$count" &
+	lines "$file" a 0 "$count"
+	writer=
 else
 	lines "$file" a 0 $((count / 4))
 	lines "$file" a $((count / 4)) $((count - (count / 4))) --rate $((count / 15)) &
+	writer=$!
 fi
-writer=$!
-ship_start ship "$work/ship.alloy"
+ship_config[ship]=$work/ship.alloy ship_flags[ship]=
 resent=0
-for i in 1 2 3 4 5 6 7 8 9 10; do
-	watch ship
-	wait_for "$DEADLINE" "kill $i: lines arrive before it" metric_least "$part" ship longship_entries_acknowledged_total
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	life ship "$DEADLINE" "$part" longship_entries_acknowledged_total
 	ship_kill ship
-	watch_end ship
-	resent=$((resent + $(probe field "$watch_out" resent)))
-	ship_again ship
+	resent=$((resent + life_resent))
 done
-wait $writer
+ship_again ship
+[ -z "$writer" ] || wait "$writer"
 watch ship
 wait_for "$DEADLINE" "all lines arrive" stored_least "$count" '{job="kill"}'
 wait_for "$DEADLINE" "all lines are settled" metric_is 0 ship longship_entries_in_flight

@@ -172,6 +172,16 @@ lines() {
 
 # ship_start NAME CONFIG [flags]: sets ship_pid[NAME], ship_url[NAME]; returns when it is ready.
 ship_start() {
+	ship_start_only "$@"
+	wait_for 30 "$1 is ready" ship_ready "$1"
+	if gone "${ship_pid[$1]}"; then
+		fail "$1 ended at its start"
+		tell
+		exit 1
+	fi
+}
+
+ship_start_only() {
 	local name=$1 config=$2 port
 	shift 2
 	[ -n "${ship_url[$name]:-}" ] || ship_url[$name]=http://127.0.0.1:$(free_port)
@@ -181,12 +191,6 @@ ship_start() {
 	"$LONGSHIP" run --server.http.listen-addr="127.0.0.1:$port" --storage.path="$work/$name" "$@" "$config" \
 		>>"$work/$name.log" 2>&1 &
 	ship_pid[$name]=$!
-	wait_for 30 "$name is ready" ship_ready "$name"
-	if gone "${ship_pid[$name]}"; then
-		fail "$name ended at its start"
-		tell
-		exit 1
-	fi
 }
 
 ship_ready() { gone "${ship_pid[$1]}" || curl -fsS "${ship_url[$1]}/-/ready"; }
@@ -232,6 +236,16 @@ metric_least() {
 	shift
 	[ "$(metric "$@")" -ge "$least" ]
 }
+# life NAME SECONDS LEAST METRIC: start NAME and return as soon as METRIC is at least LEAST, within milliseconds of it.
+# Sets life_resent to what it has sent again until then.
+life() {
+	local looker
+	ship_start_only "$1" "${ship_config[$1]}" ${ship_flags[$1]}
+	python3 "$support/probe.py" reach "${ship_url[$1]}" "$2" "$3" "$4" >"$work/life.txt" &
+	looker=$!
+	wait $looker || { fail "$1 did not reach $4 = $3 within $2 s"; tell; exit 1; }
+	read -r life_resent <"$work/life.txt"
+}
 metric_is() {
 	local value=$1
 	shift
@@ -243,7 +257,7 @@ reload() { curl -sS -o "$work/reload.txt" -w '%{http_code}\n' -X POST "${ship_ur
 # watch NAME / watched NAME: between the two every scrape is proven, see probe.py.
 watch() {
 	watch_out=$work/$1.watch.$RANDOM.json
-	probe watch "${ship_url[$1]}" "$watch_out" 2>>"$work/watch.log" &
+	python3 "$support/probe.py" watch "${ship_url[$1]}" "$watch_out" 2>>"$work/watch.log" &
 	watch_pid[$1]=$!
 	wait_for 20 "the first scrape of $1" test -e "$watch_out"
 }

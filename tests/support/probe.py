@@ -4,6 +4,8 @@
 
     probe.py ports N                    N free ports of 127.0.0.1, a line each
     probe.py value URL NAME [K=V ...]   sum of a metric's series with these labels, 0 when there is none
+    probe.py reach URL SECONDS LEAST NAME [K=V ...]   wait until that sum is at least LEAST, 1 when it
+                                        is not in time; print how many lines were sent again
     probe.py watch URL OUT              scrape until SIGTERM; then write OUT: what was seen, as JSON
     probe.py field OUT NAME             one number of such a file
     probe.py lines URL TENANT SELECTOR  the lines that are stored, by time, as they are
@@ -29,6 +31,7 @@ SERIES = re.compile(r'^([A-Za-z_:][A-Za-z0-9_:]*)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"')
 LEDGER = "longship_entries_"
 SCRAPE_PAUSE_S = 0.1
+REACH_PAUSE_S = 0.003
 
 
 def get(url, headers=None, timeout=10):
@@ -49,6 +52,24 @@ def scrape(url):
 def total(series, name, labels=None):
     wanted = (labels or {}).items()
     return sum(value for n, have, value in series if n == name and wanted <= have.items())
+
+
+def labels_of(args):
+    return dict(arg.split("=", 1) for arg in args)
+
+
+def reach(url, seconds, least, name, *labels):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            page = scrape(url)
+            if total(page, name, labels_of(labels)) >= least:
+                print(f"{total(page, 'longship_entries_resent_total'):.0f}")
+                return 0
+        except OSError:
+            pass
+        time.sleep(REACH_PAUSE_S)
+    return 1
 
 
 def ports(count):
@@ -143,10 +164,12 @@ def main(argv):
         ports(int(args[0]))
     elif command == "value":
         try:
-            print(f"{total(scrape(args[0]), args[1], dict(a.split('=', 1) for a in args[2:])):.0f}")
+            print(f"{total(scrape(args[0]), args[1], labels_of(args[2:])):.0f}")
         except OSError:
             print(0)
             return 1
+    elif command == "reach":
+        return reach(args[0], float(args[1]), float(args[2]), *args[3:])
     elif command == "watch":
         watch(args[0], args[1])
     elif command == "field":
