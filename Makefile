@@ -162,7 +162,7 @@ asan: ## units, corpus, cases and scenarios under AddressSanitizer and Undefined
 tsan: ## units, cases and a subset of the scenarios under ThreadSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread SCENARIOS="$(or $(SCENARIOS),01 05 09)" sanitized
 
-sanitized: export ASAN_OPTIONS := abort_on_error=0:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+sanitized: export ASAN_OPTIONS := abort_on_error=0:detect_leaks=1:detect_stack_use_after_return=1
 sanitized: export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
 sanitized: export TSAN_OPTIONS := halt_on_error=0:exitcode=66:second_deadlock_stack=1:suppressions=$(abspath tests/support/tsan.supp)
 sanitized: export LSAN_OPTIONS := suppressions=$(abspath tests/support/lsan.supp):print_suppressions=0
