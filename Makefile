@@ -58,7 +58,7 @@ export LONGSHIP_LIB := $(abspath $(LIB))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-floors check-headers check-unit check-corpus check-cases check-scenario check-loki check-long \
+.PHONY: all check check-floors check-headers check-docs check-unit check-corpus check-cases check-scenario check-loki check-long \
 	asan tsan fuzz bench demo deps check-deps install uninstall dist docs format clean help FORCE
 
 all: $(BUILD)/longship ## the program (default)
@@ -118,8 +118,8 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 
 # ---- tests ----
 
-check: $(BUILD)/.check-deps ## everything that needs nothing but this machine: floors, headers, units, corpus, cases, scenarios
-	+@MAKE='$(MAKE)' tests/support/steps.sh check-floors check-headers check-unit check-corpus check-cases check-scenario
+check: $(BUILD)/.check-deps ## everything that needs nothing but this machine: floors, headers, docs, units, corpus, cases, scenarios
+	+@MAKE='$(MAKE)' tests/support/steps.sh check-floors check-headers check-docs check-unit check-corpus check-cases check-scenario
 
 check-floors: $(BUILD)/.check-deps ## who includes whom, see docs/architecture.md
 	@python3 tests/support/check_floors.py
@@ -128,6 +128,10 @@ check-headers: $(BUILD)/.flags ## each header compiles alone, and twice
 	@for h in $(HEADERS); do \
 		printf '#include "%s"\n#include "%s"\n' "$$h" "$$h" | $(CC) $(ALL_CFLAGS) $(ERRORS) -I. -fsyntax-only -x c - || exit 1; \
 	done; echo "$(words $(HEADERS)) headers compile alone"
+
+check-docs: all ## docs/components are what the program says, the examples are valid and formatted
+	@tests/support/docs.sh --test
+	@for f in docs/examples/*.alloy; do $(LONGSHIP) validate $$f && $(LONGSHIP) fmt --test $$f || exit 1; done
 
 check-unit: $(UNIT) ## the unit tests (packaging runs this one)
 	@tests/support/run_units.sh $(UNIT)
