@@ -21,6 +21,8 @@
 #include "longship/flow/sender.h"
 #include "longship/flow/stream.h"
 #include "longship/flow/watcher.h"
+#include "longship/os/file.h"
+#include "longship/os/harden.h"
 #include "longship/os/loop.h"
 #include "longship/os/notify.h"
 #include "longship/positions/positions.h"
@@ -199,6 +201,30 @@ open_loop(struct run *run)
 	return r;
 }
 
+static const char *
+wall(int r)
+{
+	return r == 0 ? "on" : strerror(-r);
+}
+
+/* Before the first thread: landlock would not reach it. */
+static void
+harden(const struct options *options)
+{
+	const struct harden_options harden = {.write_dirs = &options->storage_path, .n_write_dirs = 1, .own_program = true};
+	struct harden_report report;
+
+	if (!options->sandbox) {
+		log_warn(NULL, "the sandbox is switched off", "flag", "--sandbox", NULL);
+		return;
+	}
+	/* A directory that cannot be made is the store's to report. */
+	if (file_make_dirs(options->storage_path, 0750) < 0 || harden_self(&harden, &report) == 0)
+		return;
+	log_warn(NULL, "the sandbox is not complete, what this kernel does not offer is left out", "no_new_privs",
+		wall(report.privileges), "landlock", wall(report.landlock), "seccomp", wall(report.seccomp), NULL);
+}
+
 static int
 open_store(struct run *run)
 {
@@ -248,7 +274,10 @@ set_up(struct run *run)
 	struct runtime *runtime = &run->runtime;
 
 	raise_descriptors();
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || open_loop(run) < 0 || open_store(run) < 0)
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || open_loop(run) < 0)
+		return STATUS_SYSTEM;
+	harden(&run->options);
+	if (open_store(run) < 0)
 		return STATUS_SYSTEM;
 	runtime->metrics = metrics_new();
 	process_metrics_init(runtime->metrics);

@@ -28,6 +28,7 @@ enum flag_id {
 	FLAG_BUDGET,
 	FLAG_LANES,
 	FLAG_DRAIN,
+	FLAG_SANDBOX,
 	FLAG_SKIP,
 	FLAG_FORMAT,
 	FLAG_IGNORED,
@@ -83,6 +84,12 @@ static const struct flag flags[] = {
 		.commands = OPTIONS_RUN,
 		.value = "15s",
 		.doc = "How long a graceful stop waits for what is on its way."},
+	{.name = "sandbox",
+		.id = FLAG_SANDBOX,
+		.has_arg = optional_argument,
+		.commands = OPTIONS_RUN,
+		.value = "true",
+		.doc = "Give up what is never needed: writing elsewhere, other programs, most of the kernel."},
 	{.name = "config.skip-unsupported",
 		.id = FLAG_SKIP,
 		.has_arg = optional_argument,
@@ -220,6 +227,8 @@ take_flag(enum options_command command, const struct flag *flag, const char *val
 	case FLAG_SKIP:
 		return parse_bool(value, &options->skip_unsupported) ||
 		       bad_value(command, flag, "true or false is expected");
+	case FLAG_SANDBOX:
+		return parse_bool(value, &options->sandbox) || bad_value(command, flag, "true or false is expected");
 	case FLAG_FORMAT:
 		return strcmp(value, "alloy") == 0 ||
 		       bad_value(command, flag,
@@ -310,6 +319,7 @@ options_parse(enum options_command command, int argc, char **argv, struct option
 		.memory_budget_bytes = MEMORY_BUDGET_BYTES,
 		.lanes = default_lanes(),
 		.drain_timeout_ns = 15 * NS_PER_S,
+		.sandbox = true,
 	};
 	(void)fill_table(command, table);
 	*ret_status = STATUS_USAGE;

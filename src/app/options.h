@@ -14,6 +14,7 @@ struct options {
 	unsigned lanes;
 	int64_t drain_timeout_ns;
 	bool skip_unsupported;
+	bool sandbox;
 	char **operands; /* what is left of argv: paths */
 	size_t n_operands;
 };
