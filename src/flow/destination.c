@@ -161,7 +161,7 @@ back_off(const struct destination *d, int64_t retry_after_ns)
 	int64_t cap = d->options.min_backoff_ns, wait;
 
 	for (unsigned i = 1; i < d->failures && cap < d->options.max_backoff_ns; i++)
-		cap *= 2;
+		cap = cap > INT64_MAX / 2 ? INT64_MAX : cap * 2;
 	if (cap > d->options.max_backoff_ns)
 		cap = d->options.max_backoff_ns;
 	wait = d->options.min_backoff_ns / 2 + random_up_to(cap - d->options.min_backoff_ns / 2);

@@ -24,16 +24,18 @@ static const struct {
 	{"ingestion rate limit", "rate_limited"},
 	{"per stream rate limit", "per_stream_rate_limit"},
 	{"maximum active stream limit", "stream_limit"},
+	{"tenant ID", "invalid_tenant"},
 };
 
+/* NULL: nothing known. */
 static const char *
-find_reason(struct str body, const char *fallback)
+find_reason(struct str body)
 {
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		if (str_find(body, str_from(texts[i].text)) >= 0)
 			return texts[i].reason;
 	}
-	return fallback;
+	return NULL;
 }
 
 static uint64_t
@@ -52,13 +54,14 @@ static uint64_t
 count_named(struct str body)
 {
 	static const struct str total = {"total ignored: ", 15};
-	uint64_t n = 0, lines = 0;
+	uint64_t n = 0, lines = 0, add;
 	struct str rest = body, line;
 	ptrdiff_t at;
 
 	while ((at = str_find(rest, total)) >= 0) {
 		rest = str_from_offset(rest, (size_t)at + total.len);
-		n += leading_number(rest);
+		add = leading_number(rest);
+		n = add > UINT64_MAX - n ? UINT64_MAX : n + add;
 	}
 	if (n > 0)
 		return n;
@@ -72,10 +75,13 @@ count_named(struct str body)
 static struct reply
 classify_400(struct str body, uint64_t entries)
 {
-	struct reply reply = {.kind = REPLY_PARTIAL, .reason = find_reason(body, "ingester_error")};
+	struct reply reply = {.kind = REPLY_PARTIAL, .reason = find_reason(body)};
 
-	/* A stream whose labels do not parse makes Loki refuse the whole push. */
-	if (strcmp(reply.reason, "invalid_labels") == 0) {
+	/* Who speaks so has stored nothing: not Loki's ingester, or not understood. Nothing may count as stored that is not. */
+	if (reply.reason == NULL)
+		return (struct reply){.kind = REPLY_REFUSED, .reason = "ingester_error"};
+	/* A stream whose labels do not parse makes Loki refuse the whole push, and so does a tenant that it does not take. */
+	if (strcmp(reply.reason, "invalid_labels") == 0 || strcmp(reply.reason, "invalid_tenant") == 0) {
 		reply.kind = REPLY_REFUSED;
 		return reply;
 	}
@@ -88,8 +94,10 @@ classify_400(struct str body, uint64_t entries)
 struct reply
 reply_classify(const struct http_result *r, uint64_t entries, bool retry_429)
 {
+	const char *reason;
+
 	if (r->status == 0)
-		return (struct reply){.kind = REPLY_RETRY, .maybe_stored = true};
+		return (struct reply){.kind = REPLY_RETRY, .maybe_stored = r->sent};
 	if (r->status == 260) /* Loki's answer for a blocked tenant: nothing is kept */
 		return (struct reply){.kind = REPLY_REFUSED, .reason = "blocked_ingestion"};
 	if (r->status >= 200 && r->status < 300)
@@ -104,5 +112,6 @@ reply_classify(const struct http_result *r, uint64_t entries, bool retry_429)
 		return (struct reply){.kind = REPLY_MISCONFIGURED};
 	if (r->status == 413)
 		return (struct reply){.kind = REPLY_REFUSED, .reason = "request_too_large"};
-	return (struct reply){.kind = REPLY_REFUSED, .reason = find_reason(r->body, "ingester_error")};
+	reason = find_reason(r->body);
+	return (struct reply){.kind = REPLY_REFUSED, .reason = reason != NULL ? reason : "ingester_error"};
 }

@@ -44,8 +44,10 @@ struct sender {
 	pthread_cond_t changed;
 	struct send_queue *queues;
 	_Atomic bool stop, quiesce;
+	_Atomic uint64_t turns; /* counts on as long as the thread moves */
+	uint64_t turns_seen;    /* control thread: sender_alive */
 	_Atomic int64_t quiesce_until_ns; /* monotonic */
-	bool quiesced, cut_off;
+	bool quiesced, cut_off; /* cut_off stays: nothing goes out any more */
 	size_t queued; /* requests in all queues */
 
 	/* Of the thread. */
@@ -207,7 +209,10 @@ may_start(const struct sender *s, const struct send_queue *q, int64_t now)
 		return false;
 	if (s->quiesce && (q->destination->failures > 0 || now >= s->quiesce_until_ns))
 		return false;
-	return q->head->in_window || window == 0 || window + q->head->source_bytes <= SENT_WINDOW_BYTES;
+	if (q->head->in_window || window == 0 || window + q->head->source_bytes <= SENT_WINDOW_BYTES)
+		return true;
+	/* What failed and may have been stored fills the window until it is through: it must not stop the other destinations. */
+	return s->on_wire == 0 && s->starting.len == 0;
 }
 
 static void
@@ -235,7 +240,7 @@ pick(struct sender *s)
 	(void)pthread_mutex_lock(&s->lock);
 	q = s->first != NULL ? s->first : s->queues;
 	s->first = NULL;
-	for (struct send_queue *begin = q; q != NULL && !s->stop;) {
+	for (struct send_queue *begin = q; q != NULL && !s->stop && !s->cut_off;) {
 		if (may_start(s, q, now)) {
 			if (!q->head->in_window) {
 				q->head->in_window = true;
@@ -326,7 +331,6 @@ report(struct sender *s)
 
 	(void)pthread_mutex_lock(&s->lock);
 	cut = s->cut_off;
-	s->cut_off = false;
 	(void)pthread_mutex_unlock(&s->lock);
 	if (cut)
 		cut_off(s);
@@ -347,6 +351,7 @@ turn(struct sender *s)
 {
 	int64_t again = pick(s), now, wait;
 
+	(void)atomic_fetch_add_explicit(&s->turns, 1, memory_order_relaxed);
 	write_store(s);
 	s->window_bytes -= s->leaving_bytes;
 	if (s->leaving_bytes > 0) {
@@ -412,6 +417,17 @@ sender_wake(struct sender *s)
 	http_client_wake(s->client);
 }
 
+bool
+sender_alive(struct sender *s)
+{
+	uint64_t turns = atomic_load(&s->turns);
+	bool moved = turns != s->turns_seen;
+
+	s->turns_seen = turns;
+	http_client_wake(s->client);
+	return moved;
+}
+
 void
 sender_free(struct sender *s)
 {
@@ -450,7 +466,7 @@ sender_resume(struct sender *s)
 bool
 sender_drain(struct sender *s, int64_t timeout_ns)
 {
-	int64_t end = clock_mono_ns() + timeout_ns;
+	int64_t now = clock_mono_ns(), end = timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
 	struct timespec at = {.tv_sec = (time_t)(end / NS_PER_S), .tv_nsec = (long)(end % NS_PER_S)};
 	bool drained;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/os/http_client.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <curl/curl.h>
 
@@ -37,7 +38,7 @@ struct http_call {
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
 	char reply[REPLY_BYTES_MAX];
-	size_t reply_bytes;
+	size_t reply_bytes, body_bytes;
 	int64_t started_ns;
 	http_done *done;
 	void *ptr;
@@ -179,8 +180,7 @@ new_easy(const struct http_target *t)
 		(void)curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
 		(void)curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, t->bearer);
 	}
-	if (t->proxy != NULL)
-		(void)curl_easy_setopt(e, CURLOPT_PROXY, t->proxy);
+	(void)curl_easy_setopt(e, CURLOPT_PROXY, t->proxy != NULL ? t->proxy : "");
 	if (t->no_proxy != NULL)
 		(void)curl_easy_setopt(e, CURLOPT_NOPROXY, t->no_proxy);
 	set_tls(e, t);
@@ -206,11 +206,13 @@ http_call_start(struct http_client *client, struct http_target *target, const ch
 	size_t body_bytes, int64_t timeout_ns, http_done *done, void *ptr)
 {
 	struct http_call *call = mem_new(struct http_call);
+	int64_t timeout_ms = timeout_ns / NS_PER_MS; /* curl takes no more than an int, and 0 for no limit */
 
 	call->client = client;
 	call->target = target;
 	call->done = done;
 	call->ptr = ptr;
+	call->body_bytes = body_bytes;
 	call->easy = target->idle.len > 0 ? target->idle.items[--target->idle.len] : new_easy(target);
 	call->headers = make_headers(target, extra_headers);
 	call->started_ns = clock_mono_ns();
@@ -220,7 +222,7 @@ http_call_start(struct http_client *client, struct http_target *target, const ch
 	(void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
 	(void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, body);
 	(void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
-	(void)curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ns / NS_PER_MS));
+	(void)curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, timeout_ms < INT_MAX ? (long)timeout_ms : (long)INT_MAX);
 	(void)curl_multi_add_handle(client->multi, call->easy);
 	client->n_calls++;
 	return call;
@@ -250,13 +252,17 @@ finish(struct http_call *call, CURLcode code)
 {
 	struct http_result result = {.body = {call->reply, call->reply_bytes}};
 	long status = 0;
-	curl_off_t retry_after_s = 0;
+	curl_off_t retry_after_s = 0, sent = 0;
 
 	result.duration_ns = clock_mono_ns() - call->started_ns;
+	(void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+	result.sent = sent >= (curl_off_t)call->body_bytes;
 	if (code == CURLE_OK) {
 		(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 		(void)curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 		result.status = (int)status;
+		if (retry_after_s > HTTP_RETRY_AFTER_MAX_NS / NS_PER_S)
+			retry_after_s = HTTP_RETRY_AFTER_MAX_NS / NS_PER_S;
 		result.retry_after_ns = (int64_t)retry_after_s * NS_PER_S;
 	} else {
 		result.error = call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
@@ -275,7 +281,7 @@ http_client_run(struct http_client *c, int64_t timeout_ns)
 	(void)curl_multi_perform(c->multi, &running);
 	message = curl_multi_info_read(c->multi, &left);
 	if (message == NULL) {
-		(void)curl_multi_poll(c->multi, NULL, 0, (int)(timeout_ns / NS_PER_MS), NULL);
+		(void)curl_multi_poll(c->multi, NULL, 0, (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS), NULL);
 		(void)curl_multi_perform(c->multi, &running);
 		message = curl_multi_info_read(c->multi, &left);
 	}

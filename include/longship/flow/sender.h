@@ -70,6 +70,8 @@ void sender_submit(struct send_queue *, struct request *);
 struct sender *sender_new(struct runtime *);
 /* Positions have moved without a request (all lines filtered): writes them soon. Any thread. */
 void sender_wake(struct sender *);
+/* It has moved since the last call, which woke it. Control thread. */
+bool sender_alive(struct sender *);
 /* Ends the thread; nothing is queued. */
 void sender_free(struct sender *);
 /* Goes on sending to destinations that work, for at most QUIESCE_NS; waits for what is on the wire then (each at most its
@@ -77,5 +79,5 @@ void sender_free(struct sender *);
 #define QUIESCE_NS (INT64_C(5) * 1000000000)
 void sender_quiesce(struct sender *);
 void sender_resume(struct sender *);
-/* Waits until nothing is left to send. When the time is over first, what is on the wire is cut off: false. Control thread. */
+/* Waits until nothing is left to send. When the time is over first, what is on the wire is cut off and nothing more is sent: false. Control thread. */
 bool sender_drain(struct sender *, int64_t timeout_ns);

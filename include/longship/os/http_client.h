@@ -25,17 +25,20 @@ struct http_options { /* all strings are copied; NULL: not given */
 	const char *username, *password, *bearer_token;
 	const char *ca_file, *cert_file, *key_file, *server_name;
 	bool insecure_skip_verify;
-	const char *proxy_url, *no_proxy;
+	const char *proxy_url, *no_proxy; /* http_proxy and its like in the environment are not heeded */
 	bool follow_redirects;
 	bool http2;
 };
+
+#define HTTP_RETRY_AFTER_MAX_NS (INT64_C(86400) * 1000000000)
 
 struct http_result {
 	int status;               /* 0: no reply; error says why */
 	const char *error;        /* NULL when there was a reply */
 	struct str body;          /* the first REPLY_BYTES_MAX bytes; valid during the callback */
-	int64_t retry_after_ns;   /* of the header, 0: none */
+	int64_t retry_after_ns;   /* of the header, 0: none; at most HTTP_RETRY_AFTER_MAX_NS */
 	bool timed_out;
+	bool sent;                /* the whole body had gone out: the other side may have acted on it */
 	int64_t duration_ns;
 };
 
