@@ -160,8 +160,7 @@ flush(struct inspect *in)
 	in->batch = NULL;
 	in->batch_bytes = 0;
 	arena_clear(in->arena);
-	if (labels_table_bytes(in->table) > LABEL_TABLE_BYTES_MAX)
-		labels_table_trim(in->table);
+	labels_table_trim(in->table, LABEL_TABLE_BYTES_MAX);
 	if (in->out.overflow) {
 		fprintf(stderr, "longship inspect: a batch printed more than %u MiB\n", OUTPUT_BYTES_MAX >> 20);
 		return false;

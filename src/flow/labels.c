@@ -12,7 +12,6 @@
  * name, value): the common "level = info" of a stage is one probe and one compare.
  */
 #define CHANGES 1024 /* power of two; 64 KiB a lane */
-#define TEXT_BYTES_MAX (1u << 20)
 
 struct change {
 	const struct labels *base, *result;
@@ -22,7 +21,7 @@ struct change {
 struct labels_table {
 	struct labels **slots;
 	size_t slots_len, used;
-	size_t bytes;
+	size_t bytes, bytes_left; /* now; after the last trim */
 	struct change changes[CHANGES];
 };
 
@@ -91,8 +90,10 @@ rebuild(struct labels_table *t, size_t slots_len)
 }
 
 void
-labels_table_trim(struct labels_table *t)
+labels_table_trim(struct labels_table *t, size_t limit)
 {
+	if (t->bytes <= limit || t->bytes / 2 <= t->bytes_left)
+		return;
 	for (size_t i = 0; i < t->slots_len; i++) {
 		struct labels *set = t->slots[i];
 
@@ -105,6 +106,7 @@ labels_table_trim(struct labels_table *t)
 	}
 	memset(t->changes, 0, sizeof(t->changes));
 	rebuild(t, t->slots_len);
+	t->bytes_left = t->bytes;
 }
 
 /* Sorts by name; of equal names the last stays. Returns the new count. */
@@ -220,10 +222,11 @@ labels_quote(struct buf *b, struct str s)
 	(void)buf_putc(b, '"');
 }
 
-static void
+/* False: Loki would not take it. */
+static bool
 put_text(struct buf *b, const struct label *items, size_t n)
 {
-	bool first = true;
+	bool first = true, good = true;
 
 	(void)buf_putc(b, '{');
 	for (size_t i = 0; i < n; i++) {
@@ -234,8 +237,10 @@ put_text(struct buf *b, const struct label *items, size_t n)
 		(void)buf_putc(b, '=');
 		labels_quote(b, items[i].value);
 		first = false;
+		good = good && labels_name_legacy(items[i].name);
 	}
 	(void)buf_putc(b, '}');
+	return good && !first && !b->overflow;
 }
 
 static struct str
@@ -257,12 +262,16 @@ make_set(const struct label *items, size_t n, uint64_t hash)
 	size_t bytes = sizeof(*set) + n * sizeof(set->items[0]);
 	char *at;
 
-	buf_init(&text, TEXT_BYTES_MAX);
-	put_text(&text, items, n);
+	bool sendable;
+
+	buf_init(&text, LABELS_TEXT_BYTES_MAX);
+	sendable = put_text(&text, items, n);
+	if (text.overflow)
+		buf_clear(&text);
 	for (size_t i = 0; i < n; i++)
 		bytes += items[i].name.len + items[i].value.len;
 	set = mem_alloc(bytes + text.len);
-	*set = (struct labels){.hash = hash, .n = (uint32_t)n};
+	*set = (struct labels){.hash = hash, .n = (uint32_t)n, .sendable = sendable};
 	at = (char *)&set->items[n];
 	for (size_t i = 0; i < n; i++) {
 		set->items[i].name = place(&at, items[i].name);

@@ -11,10 +11,12 @@
 #include "longship/flow/budget.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/sender.h"
+#include "longship/positions/positions.h"
 
 /*
  * A lane's streams are each on one of its lists: ready (run soon, in order), waiting (for a time), blocked
- * (for a send queue), idle (for lane_wake), or running. All lists are under the lane's lock; what a lane
+ * (for send queues), idle (for lane_wake), or running. One that has ended or was removed stays, idle, until
+ * nothing of it is unsettled: until then its lines may have to be read again. All lists are under the lane's lock; what a lane
  * has open (lane_open) belongs to its thread, and to the control thread while the lane is parked.
  */
 enum list { LIST_IDLE, LIST_READY, LIST_WAITING, LIST_BLOCKED, LIST_RUNNING };
@@ -32,12 +34,16 @@ struct lane {
 	struct stream *ready, **ready_end;
 	struct stream *waiting, *blocked;
 	VEC(struct stream *) streams; /* all */
-	bool parked, drained;
+	uint64_t parked; /* the park that it has obeyed last */
+	bool drained;
+	bool sleeps;           /* in the condition's wait */
+	_Atomic uint64_t turns; /* counts on as long as the thread moves */
+	uint64_t turns_seen;   /* control thread: lanes_alive */
 
 	/* Of the thread. */
 	bool noted; /* the sender knows of positions that moved */
 	struct lane_open *open;
-	struct send_queue *pressure;
+	struct send_queue *pressure[STREAM_BLOCKED_MAX]; /* up to the first NULL */
 	struct arena *arena;
 	struct labels_table *labels;
 	char *buffer;
@@ -48,7 +54,9 @@ struct lanes {
 	struct lane *lanes;
 	unsigned n;
 	unsigned park_depth; /* control thread */
-	_Atomic bool park, drain, stop;
+	uint64_t parks;      /* control thread: number of the last park */
+	_Atomic uint64_t park; /* number of the park that lanes are to obey; 0: none. A lane that answers late answers for an old one */
+	_Atomic bool drain, stop;
 	pthread_mutex_t lock; /* for the conditions "parked" and "drained" */
 	pthread_cond_t changed;
 };
@@ -90,7 +98,14 @@ lane_buffer(struct lane *lane)
 void
 lane_set_pressure(struct lane *lane, struct send_queue *queue)
 {
-	lane->pressure = queue;
+	for (size_t i = 0; i < STREAM_BLOCKED_MAX; i++) {
+		if (lane->pressure[i] == queue)
+			return;
+		if (lane->pressure[i] == NULL) {
+			lane->pressure[i] = queue;
+			return;
+		}
+	}
 }
 
 void
@@ -156,7 +171,17 @@ unlink_from(struct stream **list, struct stream *s)
 	s->next = NULL;
 }
 
-/* Moves what has waited long enough, and what waits for a queue that has room, to the ready list. */
+static bool
+is_blocked(const struct stream *s)
+{
+	for (size_t i = 0; i < STREAM_BLOCKED_MAX && s->blocked_on[i] != NULL; i++) {
+		if (send_queue_full(s->blocked_on[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Moves what has waited long enough, and what waits for queues that all have room, to the ready list. */
 static void
 promote(struct lane *lane, int64_t now)
 {
@@ -173,12 +198,11 @@ promote(struct lane *lane, int64_t now)
 	for (struct stream **link = &lane->blocked; *link != NULL;) {
 		struct stream *s = *link;
 
-		if (s->blocked_on != NULL && send_queue_full(s->blocked_on) && !atomic_load(&s->removed)) {
+		if (is_blocked(s) && !atomic_load(&s->removed)) {
 			link = &s->next;
 			continue;
 		}
 		*link = s->next;
-		s->blocked_on = NULL;
 		push_ready(lane, s);
 	}
 }
@@ -201,19 +225,32 @@ sleep_until(struct lane *lane, int64_t at_ns)
 {
 	struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S)};
 
+	lane->sleeps = true;
 	if (at_ns == INT64_MAX)
 		(void)pthread_cond_wait(&lane->wake, &lane->lock);
 	else
 		(void)pthread_cond_timedwait(&lane->wake, &lane->lock, &at);
+	lane->sleeps = false;
 }
 
 static void
-announce(struct lane *lane, bool *flag, bool value)
+announce_parked(struct lane *lane, uint64_t park)
 {
-	if (*flag == value)
+	if (lane->parked == park)
 		return;
 	(void)pthread_mutex_lock(&lane->lanes->lock);
-	*flag = value;
+	lane->parked = park;
+	(void)pthread_cond_broadcast(&lane->lanes->changed);
+	(void)pthread_mutex_unlock(&lane->lanes->lock);
+}
+
+static void
+announce_drained(struct lane *lane)
+{
+	if (lane->drained)
+		return;
+	(void)pthread_mutex_lock(&lane->lanes->lock);
+	lane->drained = true;
 	(void)pthread_cond_broadcast(&lane->lanes->changed);
 	(void)pthread_mutex_unlock(&lane->lanes->lock);
 }
@@ -236,7 +273,7 @@ flush_open(struct lane *lane, int64_t now, bool all)
 void
 lane_flush(struct lane *lane)
 {
-	if (lane->pressure == NULL)
+	if (lane->pressure[0] == NULL)
 		flush_open(lane, 0, true);
 }
 
@@ -260,15 +297,15 @@ let_go(struct lane *lane, struct stream *s)
 	(void)pthread_mutex_lock(&lane->lock);
 }
 
-static bool
-is_crowded(struct stream *s)
+static size_t
+count_unsettled(struct stream *s)
 {
-	bool crowded;
+	size_t n;
 
 	(void)pthread_mutex_lock(&s->ledger->lock);
-	crowded = s->n_receipts >= SPANS_UNSETTLED_MAX;
+	n = s->n_receipts;
 	(void)pthread_mutex_unlock(&s->ledger->lock);
-	return crowded;
+	return n;
 }
 
 /* Puts a stream back on a list after it ran. Lock held. */
@@ -277,9 +314,13 @@ put_back(struct lane *lane, struct stream *s, enum stream_state state)
 {
 	s->ran_at_ns = clock_mono_ns();
 	if (state == STREAM_DONE || atomic_load(&s->removed)) {
-		let_go(lane, s);
-	} else if (lane->pressure != NULL) {
-		s->blocked_on = lane->pressure;
+		/* In this order: whoever settles the last one sees that it is waited for (receipt.c). */
+		atomic_store(&s->ended, true);
+		s->list = LIST_IDLE;
+		if (count_unsettled(s) == 0)
+			let_go(lane, s);
+	} else if (lane->pressure[0] != NULL) {
+		memcpy(s->blocked_on, lane->pressure, sizeof(s->blocked_on));
 		s->list = LIST_BLOCKED;
 		s->next = lane->blocked;
 		lane->blocked = s;
@@ -302,19 +343,18 @@ run_stream(struct lane *lane, struct stream *s)
 
 	s->list = LIST_RUNNING;
 	s->wanted = false;
-	lane->pressure = NULL;
+	memset(lane->pressure, 0, sizeof(lane->pressure));
 	(void)pthread_mutex_unlock(&lane->lock);
-	if (atomic_load(&s->removed)) {
+	if (atomic_load(&s->removed) || atomic_load(&s->ended)) {
 		state = STREAM_DONE;
-	} else if (is_crowded(s)) {
+	} else if (count_unsettled(s) >= SPANS_UNSETTLED_MAX) {
 		s->wake_at_ns = clock_mono_ns() + CROWDED_WAIT_NS;
 		state = STREAM_WAIT;
 	} else {
 		state = s->ops->run(s, lane);
 	}
 	arena_clear(lane->arena);
-	if (labels_table_bytes(lane->labels) > LABEL_TABLE_BYTES_MAX)
-		labels_table_trim(lane->labels);
+	labels_table_trim(lane->labels, LABEL_TABLE_BYTES_MAX);
 	(void)pthread_mutex_lock(&lane->lock);
 	put_back(lane, s, state);
 }
@@ -330,7 +370,8 @@ turn(struct lane *lane)
 	(void)pthread_mutex_unlock(&lane->lock);
 	now = clock_mono_ns();
 	flush_open(lane, now, drain || budget_scarce());
-	announce(lane, &lane->drained, drain && lane->open == NULL);
+	if (drain && lane->open == NULL)
+		announce_drained(lane);
 	(void)pthread_mutex_lock(&lane->lock);
 	promote(lane, now);
 	s = drain || budget_exhausted() ? NULL : pop_ready(lane);
@@ -339,7 +380,7 @@ turn(struct lane *lane)
 	else if (progress_pending() && lanes->runtime->sender != NULL && !lane->noted) {
 		lane->noted = true; /* once per sleep */
 		sender_wake(lanes->runtime->sender);
-	} else if (!atomic_load(&lanes->stop) && !atomic_load(&lanes->park) && atomic_load(&lanes->drain) == drain &&
+	} else if (!atomic_load(&lanes->stop) && atomic_load(&lanes->park) == 0 && atomic_load(&lanes->drain) == drain &&
 		(drain || lane->ready == NULL || budget_exhausted())) {
 		sleep_until(lane, next_deadline(lane, !drain));
 		lane->noted = false;
@@ -355,13 +396,15 @@ lane_main(void *ptr)
 	current = lane;
 	(void)pthread_mutex_lock(&lane->lock);
 	while (!atomic_load(&lanes->stop)) {
-		if (atomic_load(&lanes->park)) {
-			announce(lane, &lane->parked, true);
-			(void)pthread_cond_wait(&lane->wake, &lane->lock);
-			continue;
+		uint64_t park = atomic_load(&lanes->park);
+
+		(void)atomic_fetch_add_explicit(&lane->turns, 1, memory_order_relaxed);
+		if (park != 0) {
+			announce_parked(lane, park);
+			sleep_until(lane, INT64_MAX);
+		} else {
+			turn(lane);
 		}
-		announce(lane, &lane->parked, false);
-		turn(lane);
 	}
 	(void)pthread_mutex_unlock(&lane->lock);
 	return NULL;
@@ -461,18 +504,31 @@ lanes_count(const struct lanes *lanes)
 	return lanes->n;
 }
 
-void
+static struct lane *
+emptiest(struct lanes *lanes)
+{
+	struct lane *best = NULL;
+	size_t fewest = SIZE_MAX;
+
+	for (unsigned i = 0; i < lanes->n; i++) {
+		size_t n;
+
+		(void)pthread_mutex_lock(&lanes->lanes[i].lock);
+		n = lanes->lanes[i].streams.len;
+		(void)pthread_mutex_unlock(&lanes->lanes[i].lock);
+		if (n < fewest) {
+			fewest = n;
+			best = &lanes->lanes[i];
+		}
+	}
+	return best;
+}
+
+uint32_t
 lanes_add(struct lanes *lanes, struct stream *s, uint32_t number)
 {
-	struct lane *lane = &lanes->lanes[0];
+	struct lane *lane = number != LANE_ANY ? &lanes->lanes[number % lanes->n] : emptiest(lanes);
 
-	if (number != LANE_ANY)
-		lane = &lanes->lanes[number % lanes->n];
-	/* Only this thread adds, so lengths read without the lock can only shrink. */
-	for (unsigned i = 0; number == LANE_ANY && i < lanes->n; i++) {
-		if (lanes->lanes[i].streams.len < lane->streams.len)
-			lane = &lanes->lanes[i];
-	}
 	stream_ref(s);
 	(void)pthread_mutex_lock(&lane->lock);
 	s->lane = lane;
@@ -480,6 +536,7 @@ lanes_add(struct lanes *lanes, struct stream *s, uint32_t number)
 	push_ready(lane, s);
 	(void)pthread_cond_signal(&lane->wake);
 	(void)pthread_mutex_unlock(&lane->lock);
+	return lane->number;
 }
 
 /* Lock held. */
@@ -565,12 +622,13 @@ lanes_evict(struct lanes *lanes, struct stream *s)
 }
 
 static void
-wait_for(struct lanes *lanes, struct lane *lane, const bool *flag)
+wait_parked(struct lanes *lanes, uint64_t park)
 {
-	(void)lane;
 	(void)pthread_mutex_lock(&lanes->lock);
-	while (!*flag)
-		(void)pthread_cond_wait(&lanes->changed, &lanes->lock);
+	for (unsigned i = 0; i < lanes->n; i++) {
+		while (lanes->lanes[i].parked != park)
+			(void)pthread_cond_wait(&lanes->changed, &lanes->lock);
+	}
 	(void)pthread_mutex_unlock(&lanes->lock);
 }
 
@@ -585,7 +643,7 @@ rewind_lane(struct lane *lane)
 		struct stream *s = lane->streams.items[i];
 
 		stream_rewind(s);
-		s->blocked_on = NULL;
+		atomic_store(&s->ended, false);
 		push_ready(lane, s);
 	}
 	(void)pthread_mutex_unlock(&lane->lock);
@@ -596,10 +654,9 @@ lanes_park(struct lanes *lanes)
 {
 	if (lanes->park_depth++ > 0)
 		return;
-	atomic_store(&lanes->park, true);
+	atomic_store(&lanes->park, ++lanes->parks);
 	lanes_kick(lanes);
-	for (unsigned i = 0; i < lanes->n; i++)
-		wait_for(lanes, &lanes->lanes[i], &lanes->lanes[i].parked);
+	wait_parked(lanes, lanes->parks);
 	for (unsigned i = 0; i < lanes->n; i++) {
 		while (lanes->lanes[i].open != NULL)
 			lanes->lanes[i].open->flush(lanes->lanes[i].open);
@@ -618,7 +675,7 @@ lanes_resume(struct lanes *lanes)
 		return;
 	if (lanes->runtime->sender != NULL)
 		sender_resume(lanes->runtime->sender);
-	atomic_store(&lanes->park, false);
+	atomic_store(&lanes->park, 0);
 	lanes_kick(lanes);
 }
 
@@ -627,6 +684,48 @@ lanes_drain(struct lanes *lanes)
 {
 	atomic_store(&lanes->drain, true);
 	lanes_kick(lanes);
-	for (unsigned i = 0; i < lanes->n; i++)
-		wait_for(lanes, &lanes->lanes[i], &lanes->lanes[i].drained);
+	(void)pthread_mutex_lock(&lanes->lock);
+	for (unsigned i = 0; i < lanes->n; i++) {
+		while (!lanes->lanes[i].drained)
+			(void)pthread_cond_wait(&lanes->changed, &lanes->lock);
+	}
+	(void)pthread_mutex_unlock(&lanes->lock);
+}
+
+bool
+lanes_alive(struct lanes *lanes)
+{
+	bool alive = true;
+
+	for (unsigned i = 0; i < lanes->n; i++) {
+		struct lane *lane = &lanes->lanes[i];
+		uint64_t turns = atomic_load(&lane->turns);
+		bool moved = turns != lane->turns_seen;
+
+		lane->turns_seen = turns;
+		if (!moved) {
+			(void)pthread_mutex_lock(&lane->lock);
+			moved = lane->sleeps;
+			(void)pthread_mutex_unlock(&lane->lock);
+		}
+		alive = alive && moved;
+	}
+	return alive;
+}
+
+void
+lanes_declare(struct lanes *lanes, struct positions *store)
+{
+	for (unsigned i = 0; i < lanes->n; i++) {
+		struct lane *lane = &lanes->lanes[i];
+
+		(void)pthread_mutex_lock(&lane->lock);
+		for (size_t k = 0; k < lane->streams.len; k++) {
+			const struct stream *s = lane->streams.items[k];
+
+			if (s->key.len > 0 && !atomic_load(&s->removed))
+				positions_declare(store, s->key, str_from(s->name), STR_EMPTY);
+		}
+		(void)pthread_mutex_unlock(&lane->lock);
+	}
 }

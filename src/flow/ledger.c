@@ -110,6 +110,27 @@ ledger_unref(struct ledger *l)
 	mem_free(l);
 }
 
+void
+ledger_close(struct ledger *l)
+{
+	if (l == NULL)
+		return;
+	if (l->metrics != NULL)
+		metrics_off_scrape(l->metrics, on_scrape, l);
+	l->metrics = NULL;
+	ledger_unref(l);
+}
+
+void
+ledger_give_up(struct ledger *l, uint64_t lines)
+{
+	if (lines == 0)
+		return;
+	assert(l->in_flight >= lines);
+	ledger_reason(l, "given_up")->dropped += lines;
+	l->in_flight -= lines;
+}
+
 struct ledger_reason *
 ledger_reason(struct ledger *l, const char *name)
 {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "longship/base/mem.h"
+
 /* Moves slot i to the front. */
 static void
 touch(struct memory *m, size_t i)
@@ -42,4 +44,30 @@ memory_set(struct memory *m, uint64_t key, int64_t value)
 	}
 	touch(m, i);
 	m->slots[0].value = value;
+}
+
+void
+memory_copy(struct memory *to, const struct memory *from)
+{
+	to->n = from != NULL ? from->n : 0;
+	if (to->n > 0)
+		memcpy(to->slots, from->slots, to->n * sizeof(to->slots[0]));
+}
+
+size_t
+memory_bytes(const struct memory *kept)
+{
+	return kept != NULL ? offsetof(struct memory, slots) + kept->n * sizeof(kept->slots[0]) : 0;
+}
+
+struct memory *
+memory_keep(const struct memory *m)
+{
+	struct memory *kept;
+
+	if (m == NULL || m->n == 0)
+		return NULL;
+	kept = mem_alloc(memory_bytes(m));
+	memory_copy(kept, m);
+	return kept;
 }

@@ -3,6 +3,8 @@
 
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
+#include "longship/flow/budget.h"
+#include "longship/flow/lane.h"
 #include "longship/flow/ledger.h"
 #include "longship/flow/stream.h"
 
@@ -13,13 +15,12 @@
  */
 
 struct receipt *
-receipt_new(struct stream *stream, struct arena *arena, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times)
+receipt_new(struct stream *stream, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times)
 {
 	struct receipt *r = mem_new(struct receipt);
 
 	assert(to >= from);
 	r->stream = stream;
-	r->arena = arena;
 	r->from = from;
 	r->to = to;
 	r->base_ns = base_ns;
@@ -42,8 +43,12 @@ receipt_free(struct receipt *r)
 {
 	mem_free(r->before);
 	mem_free(r->after);
-	mem_free(r->refused);
 	mem_free(r->cursor);
+	mem_free(r->extra_branches);
+	mem_free(r->drops);
+	mem_free(r->refused);
+	mem_free(r->refusals);
+	budget_give(r->budget_bytes);
 	mem_free(r);
 }
 
@@ -54,7 +59,7 @@ receipt_branch(struct receipt *r, const struct batch *b, size_t more)
 		return;
 	/* A span has no more lines than bytes. */
 	if (r->extra_branches == NULL)
-		r->extra_branches = arena_zalloc(r->arena, (size_t)(r->to - r->from));
+		r->extra_branches = mem_zalloc((size_t)(r->to - r->from));
 	for (size_t i = 0; i < b->n; i++) {
 		for (uint32_t k = 0; k < b->origin[i].lines; k++) {
 			uint8_t *extra = &r->extra_branches[b->origin[i].line + k];
@@ -65,10 +70,13 @@ receipt_branch(struct receipt *r, const struct batch *b, size_t more)
 }
 
 static void
-count_reason(struct receipt_count *counts, size_t *n, const char *reason, uint32_t lines)
+count_reason(struct receipt_count **list, size_t *n, const char *reason, uint32_t lines)
 {
+	struct receipt_count *counts = *list;
 	size_t i = 0;
 
+	if (counts == NULL)
+		*list = counts = mem_alloc(DROP_REASONS_MAX * sizeof(*counts));
 	while (i < *n && counts[i].reason != reason && strcmp(counts[i].reason, reason) != 0)
 		i++;
 	if (i == DROP_REASONS_MAX)
@@ -86,13 +94,13 @@ receipt_drop(struct receipt *r, struct origin origin, const char *reason)
 	for (uint32_t k = 0; k < origin.lines; k++) {
 		uint8_t *extra = r->extra_branches != NULL ? &r->extra_branches[origin.line + k] : NULL;
 
-		if (extra != NULL && *extra > 0)
-			(*extra)--;
-		else
+		if (extra == NULL || *extra == 0)
 			gone++;
+		else if (*extra < UINT8_MAX)
+			(*extra)--;
 	}
 	if (gone > 0)
-		count_reason(r->drops, &r->n_drops, reason, gone);
+		count_reason(&r->drops, &r->n_drops, reason, gone);
 }
 
 void
@@ -100,12 +108,17 @@ receipt_processed(struct receipt *r)
 {
 	struct ledger *l = r->stream->ledger;
 
-	r->arena = NULL;
+	mem_free(r->extra_branches);
 	r->extra_branches = NULL;
+	r->budget_bytes = sizeof(*r) + memory_bytes(r->before) + memory_bytes(r->after) +
+		(r->drops != NULL ? DROP_REASONS_MAX * sizeof(*r->drops) : 0);
+	budget_take(r->budget_bytes);
 	(void)pthread_mutex_lock(&l->lock);
-	if (!r->again && !r->silent) {
-		l->read += r->lines;
-		l->in_flight += r->lines;
+	if (!r->silent && r->lines >= r->lines_again) {
+		l->read += r->lines - r->lines_again;
+		l->in_flight += r->lines - r->lines_again;
+	} else if (!r->silent) {
+		ledger_give_up(l, r->lines_again - r->lines); /* the source was written over meanwhile */
 	}
 	if (r->resent)
 		l->resent += r->lines;
@@ -167,9 +180,7 @@ take_settled(struct stream *s)
 			s->position_cursor = r->cursor;
 			r->cursor = NULL;
 		}
-		s->position_memory.n = 0;
-		if (r->after != NULL)
-			s->position_memory = *r->after;
+		memory_copy(&s->position_memory, r->after);
 		r->next = NULL;
 		*end = r;
 		end = &r->next;
@@ -177,29 +188,30 @@ take_settled(struct stream *s)
 	return done;
 }
 
+/* The source is told between the counting and the moment from which another thread may free the receipt. */
 static void
 settle(struct receipt *r)
 {
 	struct stream *s = r->stream;
-	bool discarded = atomic_load(&r->discarded);
-	struct receipt *done = NULL;
+	bool discarded = atomic_load(&r->discarded), last;
+	struct receipt *done;
 
-	/* The source is told before `settled` is set: from then on another thread that settles a neighbour may free this one. */
-	if (!discarded) {
-		(void)pthread_mutex_lock(&s->ledger->lock);
-		count_settled(s->ledger, r);
-		(void)pthread_mutex_unlock(&s->ledger->lock);
-	}
-	if (s->ops->settled != NULL)
-		s->ops->settled(s, r);
 	(void)pthread_mutex_lock(&s->ledger->lock);
-	if (!discarded) {
-		r->settled = true;
-		done = take_settled(s);
+	if (!discarded)
+		count_settled(s->ledger, r);
+	if (s->ops->settled != NULL) {
+		(void)pthread_mutex_unlock(&s->ledger->lock);
+		s->ops->settled(s, r);
+		(void)pthread_mutex_lock(&s->ledger->lock);
 	}
+	r->settled = !discarded;
+	done = take_settled(s);
+	last = done != NULL && s->oldest == NULL;
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 	if (done != NULL)
 		progress_note(s);
+	if (last && atomic_load(&s->ended))
+		lane_wake(s);
 	while (done != NULL) {
 		struct receipt *next = done->next;
 
@@ -232,7 +244,7 @@ receipt_refuse(struct receipt *r, uint32_t line, uint32_t n, const char *reason)
 		r->refused[i / 64] |= bit;
 	}
 	if (fresh > 0)
-		count_reason(r->refusals, &r->n_refusals, reason, fresh);
+		count_reason(&r->refusals, &r->n_refusals, reason, fresh);
 	(void)pthread_mutex_unlock(&l->lock);
 }
 

@@ -57,11 +57,25 @@ leave_ledger(struct stream *s)
 	ledger_unref(l);
 }
 
+/* What was in flight with it and was not read again. */
+static void
+give_up_replay(struct stream *s, struct replay *r)
+{
+	if (!r->again || r->silent || r->lines == 0)
+		return;
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	ledger_give_up(s->ledger, r->lines);
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	r->lines = 0;
+}
+
 static void
 drop_replays(struct stream *s)
 {
-	for (size_t i = 0; i < s->replays.len; i++)
+	for (size_t i = 0; i < s->replays.len; i++) {
+		give_up_replay(s, &s->replays.items[i]);
 		mem_free(s->replays.items[i].before);
+	}
 	s->replays.len = s->next_replay = 0;
 }
 
@@ -71,8 +85,8 @@ stream_unref(struct stream *s)
 	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
 	assert(s->oldest == NULL && s->lane == NULL);
-	leave_ledger(s);
 	drop_replays(s);
+	leave_ledger(s);
 	vec_done(&s->replays);
 	mem_free(s->position_cursor);
 	mem_free((void *)(uintptr_t)s->key.s);
@@ -90,19 +104,6 @@ unpack_memory(struct str packed, struct memory *m)
 		m->n = MEMORY_SLOTS_MAX;
 	if (m->n > 0)
 		memcpy(m->slots, packed.s, m->n * sizeof(struct memory_slot));
-}
-
-static struct memory *
-copy_memory(const struct memory *m)
-{
-	struct memory *copy;
-
-	if (m == NULL || m->n == 0)
-		return NULL;
-	copy = mem_new(struct memory);
-	copy->n = m->n;
-	memcpy(copy->slots, m->slots, m->n * sizeof(m->slots[0]));
-	return copy;
 }
 
 bool
@@ -123,7 +124,7 @@ stream_restore(struct stream *s)
 		s->read_offset = s->position = position.offset;
 		s->position_cursor = position.cursor.len > 0 ? copy_bytes(position.cursor) : NULL;
 		unpack_memory(position.memory, &s->memory);
-		s->position_memory = s->memory;
+		memory_copy(&s->position_memory, &s->memory);
 	}
 	n_marks = positions_marks(store, s->key, arena, &marks);
 	for (size_t i = 0; i < n_marks; i++) {
@@ -134,10 +135,26 @@ stream_restore(struct stream *s)
 			continue;
 		unpack_memory(marks[i].memory, &before);
 		vec_push(&s->replays, ((struct replay){.from = marks[i].from, .to = marks[i].to,
-			.base_ns = marks[i].base_ns, .before = copy_memory(&before), .resent = true}));
+			.base_ns = marks[i].base_ns, .before = memory_keep(&before), .resent = true}));
 	}
 	arena_free(arena);
 	return known || s->replays.len > 0;
+}
+
+void
+stream_inherit(struct stream *s, struct stream *from)
+{
+	assert(s->ledger == from->ledger && str_eq(s->key, from->key) && from->lane == NULL && from->oldest == NULL);
+	s->read_offset = s->position = from->position;
+	mem_free(s->position_cursor);
+	s->position_cursor = from->position_cursor;
+	from->position_cursor = NULL;
+	memory_copy(&s->position_memory, &from->position_memory);
+	memory_copy(&s->memory, &from->position_memory);
+	for (size_t i = from->next_replay; i < from->replays.len; i++) {
+		vec_push(&s->replays, from->replays.items[i]);
+		from->replays.items[i] = (struct replay){0};
+	}
 }
 
 uint64_t
@@ -151,26 +168,34 @@ stream_next_limit(const struct stream *s)
 	return s->read_offset < r->from ? r->from : r->to;
 }
 
+/* The record of [read_offset, to) or of more: a source that was cut shorter meanwhile may give only the first part now. */
+static struct replay *
+find_replay(struct stream *s, uint64_t from, uint64_t to)
+{
+	struct replay *again = s->next_replay < s->replays.len ? &s->replays.items[s->next_replay] : NULL;
+
+	return again != NULL && again->from == from && to <= again->to ? again : NULL;
+}
+
 struct receipt *
 stream_begin(struct stream *s, struct lane *lane, uint64_t to, uint64_t lines_max, int64_t seen_ns)
 {
-	struct replay *again = s->next_replay < s->replays.len ? &s->replays.items[s->next_replay] : NULL;
+	struct replay *again = find_replay(s, s->read_offset, to);
 	struct receipt *r;
 
+	(void)lane;
+
 	assert(to > s->read_offset || s->key.len == 0);
-	/* Only a span that is exactly the recorded one gets its times: the source may have been cut shorter meanwhile. */
-	if (again != NULL && again->from == s->read_offset && again->to == to) {
-		r = receipt_new(s, lane_arena(lane), s->read_offset, to, again->base_ns, lines_max);
+	if (again != NULL) {
+		r = receipt_new(s, s->read_offset, to, again->base_ns, lines_max);
 		r->again = again->again;
 		r->silent = again->silent;
 		r->resent = again->resent;
-		s->memory.n = 0;
-		if (again->before != NULL)
-			s->memory = *again->before;
+		memory_copy(&s->memory, again->before);
 	} else {
-		r = receipt_new(s, lane_arena(lane), s->read_offset, to, marks_take(s->runtime->marks, seen_ns, lines_max), lines_max);
+		r = receipt_new(s, s->read_offset, to, marks_take(s->runtime->marks, seen_ns, lines_max), lines_max);
 	}
-	r->before = copy_memory(&s->memory);
+	r->before = memory_keep(&s->memory);
 	return r;
 }
 
@@ -190,15 +215,35 @@ stream_emit(struct stream *s, struct batch *b)
 	component_forward(s->forward_to, b);
 }
 
+/* The receipt takes over what the record had in flight; what is left of the record begins behind it, with the next line's time. */
+static void
+use_replay(struct stream *s, struct receipt *r)
+{
+	struct replay *again = find_replay(s, r->from, r->to);
+
+	if (again == NULL)
+		return;
+	if (again->again)
+		r->lines_again = r->to == again->to || r->lines > again->lines ? again->lines : r->lines;
+	again->lines -= r->lines_again;
+	if (r->to == again->to)
+		return;
+	again->from = r->to;
+	again->base_ns += r->lines;
+	mem_free(again->before);
+	again->before = memory_keep(&s->memory);
+}
+
 void
 stream_end(struct stream *s, struct lane *lane, struct receipt *r, uint32_t lines)
 {
 	(void)lane;
 	r->lines = lines;
-	r->after = copy_memory(&s->memory);
+	r->after = memory_keep(&s->memory);
 	s->read_offset = r->to;
-	while (s->next_replay < s->replays.len && s->replays.items[s->next_replay].to <= s->read_offset)
-		s->next_replay++;
+	use_replay(s, r);
+	for (; s->next_replay < s->replays.len && s->replays.items[s->next_replay].to <= s->read_offset; s->next_replay++)
+		give_up_replay(s, &s->replays.items[s->next_replay]);
 	if (s->next_replay > 0 && s->next_replay == s->replays.len)
 		drop_replays(s);
 	receipt_processed(r);
@@ -213,7 +258,7 @@ turn_into_replays(struct stream *s, struct receipt *oldest)
 
 	for (const struct receipt *r = oldest; r != NULL; r = r->next) {
 		vec_push(&replays, ((struct replay){.from = r->from, .to = r->to, .base_ns = r->base_ns,
-			.before = copy_memory(r->before), .again = !r->silent, .silent = r->silent || r->settled,
+			.before = memory_keep(r->before), .again = !r->silent, .silent = r->silent || r->settled, .lines = r->lines,
 			.resent = r->resent || r->marked}));
 	}
 	for (size_t i = 0; i < s->replays.len; i++) {
@@ -234,10 +279,8 @@ static void
 count_given_up(struct stream *s, const struct receipt *oldest)
 {
 	for (const struct receipt *r = oldest; r != NULL; r = r->next) {
-		if (r->settled || r->silent)
-			continue;
-		ledger_reason(s->ledger, "given_up")->dropped += r->lines;
-		s->ledger->in_flight -= r->lines;
+		if (!r->settled && !r->silent)
+			ledger_give_up(s->ledger, r->lines);
 	}
 }
 
@@ -255,7 +298,7 @@ stream_rewind(struct stream *s)
 	else
 		count_given_up(s, oldest);
 	s->read_offset = s->position;
-	s->memory = s->position_memory;
+	memory_copy(&s->memory, &s->position_memory);
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 	while (oldest != NULL) {
 		struct receipt *next = oldest->next;

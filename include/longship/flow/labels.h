@@ -18,11 +18,14 @@ struct label {
 	struct str name, value;
 };
 
+#define LABELS_TEXT_BYTES_MAX (1u << 20) /* far above any limit of Loki's */
+
 struct labels {
 	uint64_t hash;
 	uint32_t refs;
 	uint32_t n;
-	struct str text; /* {a="b", c="d"}: without __ labels, quoted as Go's strconv.Quote */
+	struct str text; /* {a="b", c="d"}: without __ labels, quoted as Go's strconv.Quote; "" if that is over LABELS_TEXT_BYTES_MAX */
+	bool sendable;   /* Loki can read the text: all names are legacy names, there is at least one, and it is not too long */
 	struct str tenant; /* value of __tenant_id__; s == NULL when absent */
 	struct label items[]; /* texts stand behind it in the same allocation */
 };
@@ -32,7 +35,8 @@ struct labels_table;
 struct labels_table *labels_table_new(void);
 void labels_table_free(struct labels_table *);
 size_t labels_table_bytes(const struct labels_table *);
-void labels_table_trim(struct labels_table *);
+/* Frees the sets that nobody references when the table is over limit bytes and over twice what the last trim had to leave. */
+void labels_table_trim(struct labels_table *, size_t limit);
 
 /* n ≤ LABELS_MAX labels, unsorted, names unique (the last of a repeated name wins); an empty value is kept. */
 const struct labels *labels_intern(struct labels_table *, const struct label *, size_t n);

@@ -26,12 +26,12 @@ struct lanes *lanes_new(struct runtime *, unsigned n);
 void lanes_free(struct lanes *);
 unsigned lanes_count(const struct lanes *);
 
-/* Gives a stream to a lane (the one with the fewest, unless `lane` is a number), ready to run. Control thread. */
+/* Gives a stream to a lane (the one with the fewest, unless `lane` is a number), ready to run. Returns the lane's number. Control thread. */
 #define LANE_ANY UINT32_MAX
-void lanes_add(struct lanes *, struct stream *, uint32_t lane);
+uint32_t lanes_add(struct lanes *, struct stream *, uint32_t lane);
 /* There may be something to read. Any thread. */
 void lane_wake(struct stream *);
-/* The lane is to let go of it after the current span; ops->closed is called. Any thread. */
+/* The lane is to let go of it when what was read has settled or been given up; ops->closed is called. Any thread. */
 void lane_remove(struct stream *);
 
 /* The same at once, while the lanes are parked: afterwards no lane knows the stream. Control thread. */
@@ -43,6 +43,11 @@ void lanes_park(struct lanes *);
 void lanes_resume(struct lanes *);
 /* For a graceful stop: no more reading; sends what is open. */
 void lanes_drain(struct lanes *);
+/* Every lane has moved since the last call, or waits for work. Control thread. */
+bool lanes_alive(struct lanes *);
+/* Tells the store of all streams that are not removed, so that they do not expire. Control thread. */
+struct positions;
+void lanes_declare(struct lanes *, struct positions *);
 /* Something that streams or lanes wait for has changed (budget, a send queue). Any thread. */
 void lanes_kick(struct lanes *);
 
@@ -53,7 +58,7 @@ struct labels_table *lane_labels(struct lane *);
 char *lane_buffer(struct lane *);                  /* SPAN_BYTES_MAX bytes, one span */
 /* The lane that this thread is, or NULL. */
 struct lane *lane_current(void);
-/* A consumer's queue is full: the current stream waits for it. */
+/* A consumer's queue is full: the current stream waits for it, and for each other one that is told in the same span. */
 void lane_set_pressure(struct lane *, struct send_queue *);
 
 /* Sends what is open in this lane now, unless a queue is full: for a source whose client waits until its entries are stored. */

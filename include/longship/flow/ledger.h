@@ -34,5 +34,9 @@ struct ledger *ledger_new(struct metrics *, const char *component_id);
 void ledger_ref(struct ledger *);
 /* Frees it with the last reference; its series go, too. */
 void ledger_unref(struct ledger *);
+/* The component's end: its series are not published any more, whoever still holds the ledger. Unrefs. */
+void ledger_close(struct ledger *);
+/* Lock held: lines in flight that cannot be read again. */
+void ledger_give_up(struct ledger *, uint64_t lines);
 /* Lock held. */
 struct ledger_reason *ledger_reason(struct ledger *, const char *name);

@@ -23,3 +23,8 @@ struct memory {
 
 bool memory_get(struct memory *, uint64_t key, int64_t *ret);
 void memory_set(struct memory *, uint64_t key, int64_t value);
+/* from NULL: empty. */
+void memory_copy(struct memory *to, const struct memory *from);
+/* A copy for safe keeping, no larger than it must be: for memory_copy and memory_bytes only. NULL when it is empty; mem_free. */
+struct memory *memory_keep(const struct memory *);
+size_t memory_bytes(const struct memory *kept);

@@ -33,7 +33,8 @@ struct receipt {
 	int64_t base_ns;           /* time of line 0; line i has base_ns + i */
 	uint64_t times;            /* reserved from base_ns on: no fewer than lines */
 	uint32_t lines;            /* set before receipt_processed */
-	bool again;                /* was read before: `read` is counted already */
+	uint32_t lines_again;
+	bool again;                /* was read before: lines_again of its lines are counted in `read` and in flight already */
 	bool silent;               /* was settled before: nothing is counted */
 	bool resent;               /* was on the wire before */
 	char *cursor;              /* where the source stands at `to`, for sources that are not read by offset; owned */
@@ -46,19 +47,19 @@ struct receipt {
 	struct memory *before, *after; /* stream memory at `from` and `to`; NULL: empty */
 
 	/* Lane thread, until processed. */
-	struct arena *arena;       /* of the lane's current span */
-	uint8_t *extra_branches;   /* per line: branches of the graph beyond one; NULL: none has more */
-	struct receipt_count drops[DROP_REASONS_MAX];
+	uint8_t *extra_branches;   /* per line: branches of the graph beyond one, UINT8_MAX: too many to count; NULL: none has more */
+	struct receipt_count *drops; /* room for DROP_REASONS_MAX; NULL until there is one */
 	size_t n_drops;
+	uint64_t budget_bytes;     /* its own memory, taken from the budget when processed */
 
 	/* Under the ledger's lock: refused lines, one bit each; NULL until one is. */
 	uint64_t *refused;
-	struct receipt_count refusals[DROP_REASONS_MAX];
+	struct receipt_count *refusals;
 	size_t n_refusals;
 };
 
-/* New, with one reference (the lane's), at the end of the stream's queue. arena: of the span, for bookkeeping. */
-struct receipt *receipt_new(struct stream *, struct arena *, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times);
+/* New, with one reference (the lane's), at the end of the stream's queue. */
+struct receipt *receipt_new(struct stream *, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times);
 /* The batch's lines go to `more` further branches. Lane thread. */
 void receipt_branch(struct receipt *, const struct batch *, size_t more);
 /* One branch of these lines ends here under a reason. Lane thread. */

@@ -28,12 +28,13 @@ struct send_queue;
 struct runtime;
 
 #define STREAM_MAGIC 0x57ea3001u
+#define STREAM_BLOCKED_MAX 4 /* full send queues that a stream waits for at a time; beyond, the budget holds it back */
 
 enum stream_state {
 	STREAM_MORE, /* one span was processed, there may be more at once */
 	STREAM_IDLE, /* nothing to read until lane_wake */
 	STREAM_WAIT, /* nothing to read until stream->wake_at_ns (monotonic) or lane_wake */
-	STREAM_DONE, /* never anything more: the lane lets it go */
+	STREAM_DONE, /* never anything more: the lane lets it go when all is settled; runs again if that is given up */
 };
 
 struct stream_ops {
@@ -54,6 +55,7 @@ struct replay { /* a span that was read before */
 	int64_t base_ns;
 	struct memory *before; /* NULL: empty */
 	bool again, silent, resent; /* as in struct receipt */
+	uint32_t lines;             /* how many are in flight, if again and not silent */
 };
 
 struct stream {
@@ -65,7 +67,8 @@ struct stream {
 	const char *name;       /* for messages: the path */
 	bool own_times;         /* each record brings its own time and metadata: spans need no marks. Set before the first span */
 	_Atomic unsigned refs;  /* owner, lane, each receipt, progress */
-	_Atomic bool removed;   /* C sets: the lane lets it go */
+	_Atomic bool removed;   /* C sets: the lane lets it go, once what is unsettled has settled or been given up */
+	_Atomic bool ended;     /* L: it said STREAM_DONE (or is removed) and waits for that; reset when it is rewound */
 
 	/* The receivers, and the labels before the pipeline. Changed only while lanes are parked. */
 	const struct ptr_list *forward_to;
@@ -78,10 +81,10 @@ struct stream {
 	size_t next_replay;
 	int64_t wake_at_ns;
 	int64_t ran_at_ns;
-	struct send_queue *blocked_on;
+	struct send_queue *blocked_on[STREAM_BLOCKED_MAX]; /* all of them, up to the first NULL */
 
 	/* Lane's lists, under the lane's lock. */
-	struct lane *lane;
+	struct lane *_Atomic lane; /* NULL: none has it */
 	struct stream *next;
 	uint8_t list;
 	bool wanted; /* lane_wake while it ran */
@@ -108,6 +111,10 @@ void stream_unref(struct stream *);
 
 /* Loads position and marks from the store: read_offset, position_cursor, memory, replays. false: the store knows nothing of it. */
 bool stream_restore(struct stream *);
+
+/* Instead of stream_restore: goes on where a stream of the same key and ledger stands, which no lane has any more (lanes_evict): what
+ * it had in flight stays in flight. */
+void stream_inherit(struct stream *, struct stream *from);
 
 /* The offset that the next span must not cross: the end of the next recorded span, or UINT64_MAX. L. */
 uint64_t stream_next_limit(const struct stream *);
