@@ -11,6 +11,7 @@
 #include "longship/flow/sender.h"
 #include "longship/os/http_client.h"
 
+#define TENANT_BYTES_MAX 150 /* of a tenant's name that comes from an entry; Loki's limit */
 #define TENANTS_MAX 1000 /* tenants of one endpoint: they can come from log content */
 
 struct basic_auth_args {

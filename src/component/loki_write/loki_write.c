@@ -164,7 +164,18 @@ make_outlet(struct write_state *w, struct lane *lane, size_t k, struct str tenan
 	return d != NULL ? outlet_new(d, lane, &options, &w->lanes[lane_number(lane)].scratch) : NULL;
 }
 
-/* NULL: too many tenants. */
+/* What Loki takes as a tenant's name, seen from afar: short, and fit for a header. */
+static bool
+is_tenant(struct str tenant)
+{
+	for (size_t i = 0; i < tenant.len; i++) {
+		if (tenant.s[i] <= ' ' || tenant.s[i] > '~')
+			return false;
+	}
+	return tenant.len <= TENANT_BYTES_MAX;
+}
+
+/* NULL: too many tenants, or no fit name. */
 static struct outlet *
 find_outlet(struct write_state *w, struct lane *lane, size_t k, const struct labels *labels)
 {
@@ -177,6 +188,8 @@ find_outlet(struct write_state *w, struct lane *lane, size_t k, const struct lab
 			t->usual = make_outlet(w, lane, k, usual);
 		return t->usual;
 	}
+	if (!is_tenant(labels->tenant))
+		return NULL;
 	o = map_get(&t->by_tenant, labels->tenant);
 	if (o == NULL) {
 		o = make_outlet(w, lane, k, labels->tenant);
@@ -201,7 +214,7 @@ write_to(struct write_state *w, struct lane *lane, size_t k, const struct batch 
 				lane_set_pressure(lane, outlet_pressure(o));
 		}
 		for (; o == NULL && i < end; i++)
-			receipt_refuse(b->receipt, b->origin[i].line, b->origin[i].lines, "tenant_limit");
+			receipt_refuse(b->receipt, b->origin[i].line, b->origin[i].lines, is_tenant(b->labels[i]->tenant) ? "tenant_limit" : "invalid_tenant");
 		i = end;
 	}
 }

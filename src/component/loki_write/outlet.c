@@ -12,7 +12,8 @@
 
 #define HEAD_ROOM 4096           /* before the log: a single stream's labels go there, and nothing is copied */
 #define LOG_FIRST_BYTES 4096     /* an outlet for a quiet stream stays small */
-#define KEEP_BYTES (64u << 10)   /* larger buffers are given back when a batch was sent by time, not by size */
+#define KEEP_BYTES (64u << 10)   /* larger shared buffers are given back when a batch was sent by time, not by size */
+#define LOG_OVER_BYTES (64u << 10) /* beside twice batch_size: what many short lines may take in encoded form */
 
 struct piece { /* of the log */
 	uint32_t from, len;
@@ -42,7 +43,9 @@ struct outlet {
 	size_t index_len;
 	VEC(struct request_run) runs;
 	size_t content_bytes; /* lines and metadata: what batch_size counts */
-	uint64_t source_bytes, entries, budget_bytes;
+	size_t n_pieces;
+	uint64_t source_bytes, entries;
+	uint64_t budget_bytes;      /* taken for the log and the lists while the batch is open */
 	int64_t opened_ns;
 };
 
@@ -92,11 +95,17 @@ outlet_pressure(const struct outlet *o)
 	return send_queue_full(o->queue) ? o->queue : NULL;
 }
 
+/* Takes from the budget what the open batch has grown by. */
 static void
-take_budget(struct outlet *o, uint64_t bytes)
+count_memory(struct outlet *o)
 {
-	o->budget_bytes += bytes;
-	budget_take(bytes);
+	uint64_t bytes = o->log_cap + o->runs.cap * sizeof(struct request_run) + o->slots.cap * sizeof(struct slot) +
+		o->n_pieces * sizeof(struct piece) + o->index_len * sizeof(*o->index);
+
+	if (bytes <= o->budget_bytes)
+		return;
+	budget_take(bytes - o->budget_bytes);
+	o->budget_bytes = bytes;
 }
 
 static void
@@ -107,10 +116,10 @@ open_batch(struct outlet *o)
 	assert(!o->is_open && o->entries == 0 && o->runs.len == 0);
 	o->is_open = true;
 	o->opened_ns = clock_now_ns();
-	o->open.deadline_ns = now + o->options.batch_wait_ns;
+	o->open.deadline_ns = o->options.batch_wait_ns < INT64_MAX - now ? now + o->options.batch_wait_ns : INT64_MAX;
 	lane_open_add(o->lane, &o->open);
 	o->log_len = HEAD_ROOM;
-	take_budget(o, o->log_cap);
+	count_memory(o);
 }
 
 /* Empties the outlet. References of runs were passed on. */
@@ -125,6 +134,7 @@ close_batch(struct outlet *o)
 		o->slots.items[i].pieces.len = 0;
 	}
 	o->n_slots = 0;
+	o->n_pieces = 0;
 	if (o->index != NULL)
 		memset(o->index, 0, o->index_len * sizeof(*o->index));
 	o->runs.len = 0;
@@ -145,7 +155,6 @@ reserve_log(struct outlet *o, size_t more)
 		cap *= 2;
 	if (cap > UINT32_MAX)
 		return false;
-	take_budget(o, cap - o->log_cap);
 	o->log = mem_realloc(o->log, cap);
 	o->log_cap = cap;
 	return true;
@@ -243,6 +252,29 @@ metadata_bytes(const struct metadata *m)
 static void seal(struct outlet *, bool by_size);
 
 static void
+add_piece(struct outlet *o, struct slot *slot, size_t bytes)
+{
+	vec_push(&slot->pieces, ((struct piece){(uint32_t)o->log_len, (uint32_t)bytes}));
+	o->n_pieces++;
+}
+
+/* Labels that Loki cannot read, or none: it would refuse the whole push, other streams with it. */
+static void
+refuse_labels(struct outlet *o, const struct batch *b, size_t i, const struct labels *labels)
+{
+	const char *reason = labels->text.len == 0 ? "label_value_too_long" : labels->text.len == 2 ? "missing_labels" : "invalid_labels";
+
+	refuse(o, b, i, reason, "ingester_error");
+}
+
+static bool
+is_full(const struct outlet *o, size_t content, size_t room)
+{
+	return o->content_bytes + content > o->options.batch_bytes ||
+		o->log_len - HEAD_ROOM + room > 2 * o->options.batch_bytes + LOG_OVER_BYTES;
+}
+
+static void
 put_entry(struct outlet *o, struct slot *slot, const struct batch *b, size_t i, size_t content)
 {
 	const struct metadata *metadata = b->metadata[i];
@@ -254,7 +286,7 @@ put_entry(struct outlet *o, struct slot *slot, const struct batch *b, size_t i, 
 	if (last != NULL && last->from + last->len == o->log_len)
 		last->len += (uint32_t)n;
 	else
-		vec_push(&slot->pieces, ((struct piece){(uint32_t)o->log_len, (uint32_t)n}));
+		add_piece(o, slot, n);
 	slot->bytes += (uint32_t)n;
 	o->log_len += n;
 	o->content_bytes += content;
@@ -274,15 +306,15 @@ outlet_add(struct outlet *o, const struct batch *b, size_t i)
 		content += metadata_bytes(m);
 		room += loki_push_metadata_bytes_max((const struct push_label *)m->items, m->n);
 	}
-	if (o->is_open && o->content_bytes + content > o->options.batch_bytes && o->entries > 0)
+	if (o->is_open && o->entries > 0 && is_full(o, content, room))
 		seal(o, true);
 	if (!o->is_open)
 		open_batch(o);
 	slot = find_slot(o, b->labels[i]);
 	if (slot == NULL)
 		refuse(o, b, i, "stream_limited", "stream_limited");
-	else if (slot->sent->text.len <= 2)
-		refuse(o, b, i, "missing_labels", "ingester_error"); /* Loki would refuse the whole push */
+	else if (!slot->sent->sendable)
+		refuse_labels(o, b, i, slot->sent);
 	else if (!reserve_log(o, room))
 		refuse(o, b, i, "line_too_long", "line_too_long");
 	else
@@ -294,6 +326,7 @@ outlet_add_run(struct outlet *o, const struct batch *b, size_t i, size_t end)
 {
 	for (; i < end; i++)
 		outlet_add(o, b, i);
+	count_memory(o);
 }
 
 static char *
@@ -364,14 +397,19 @@ make_request(struct outlet *o)
 	return r;
 }
 
+/* A quiet outlet keeps nothing: there can be one for each tenant in each lane. */
 static void
 give_back(struct outlet *o)
 {
-	if (o->log_cap > KEEP_BYTES) {
-		mem_free(o->log);
-		o->log = NULL;
-		o->log_cap = o->log_len = 0;
-	}
+	for (size_t i = 0; i < o->slots.len; i++)
+		vec_done(&o->slots.items[i].pieces);
+	vec_done(&o->slots);
+	vec_done(&o->runs);
+	mem_free(o->index);
+	mem_free(o->log);
+	o->index = NULL;
+	o->log = NULL;
+	o->index_len = o->log_cap = o->log_len = 0;
 	if (o->scratch->packed_cap > KEEP_BYTES || o->scratch->gathered_cap > KEEP_BYTES)
 		outlet_scratch_done(o->scratch);
 }
