@@ -16,7 +16,12 @@
 #include "longship/base/mem.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
+#include "longship/os/watch.h"
 #include "longship/positions/positions.h"
+
+#define NAMES_MAX 16        /* links to one file that are followed at a time */
+#define NAME_STEP 0x10000u /* between the ordinals of two names: far more than label sets of one path */
+#define FAILS_MAX 10       /* a file that cannot be read is tried again after so many seconds at most */
 
 static const char *
 target_label(const struct target *t, const char *name)
@@ -52,19 +57,62 @@ split_path(struct arena *arena, const char *path, const char **ret_dir, const ch
 	*ret_name = slash != NULL ? slash + 1 : path;
 }
 
-static void
-make_metrics(struct follow *f)
-{
-	struct component *c = f->shared->component;
-	struct metrics *m = c->runtime->metrics;
+/* ---- The series of a path ---- */
 
-	f->metrics.read_bytes = metric_get(m, METRIC_GAUGE, "loki_source_file_read_bytes_total", "Number of bytes read.", c->id, "path",
-		f->path, NULL);
-	f->metrics.file_bytes = metric_get(m, METRIC_GAUGE, "loki_source_file_file_bytes_total", "Number of bytes total.", c->id, "path",
-		f->path, NULL);
-	f->metrics.read_lines = metric_get(m, METRIC_COUNTER, "loki_source_file_read_lines_total", "Number of lines read.", c->id, "path",
-		f->path, NULL);
-	f->metrics.split_lines = f->shared->lines_split;
+/* Follows with several label sets and tails of several generations share them; they go with the last. */
+struct path_use {
+	unsigned n;
+	struct tail_metrics metrics;
+};
+
+static const struct tail_metrics *
+use_path(struct follow_shared *shared, const char *path)
+{
+	struct path_use *use = map_get(&shared->paths, str_from(path));
+	const char *id = shared->component->id;
+	struct metrics *m = shared->component->runtime->metrics;
+
+	if (use == NULL) {
+		use = mem_new(struct path_use);
+		(void)map_set(&shared->paths, str_from(path), use);
+		use->metrics.read_bytes =
+			metric_get(m, METRIC_GAUGE, "loki_source_file_read_bytes_total", "Number of bytes read.", id, "path", path, NULL);
+		use->metrics.file_bytes =
+			metric_get(m, METRIC_GAUGE, "loki_source_file_file_bytes_total", "Number of bytes total.", id, "path", path, NULL);
+		use->metrics.read_lines =
+			metric_get(m, METRIC_COUNTER, "loki_source_file_read_lines_total", "Number of lines read.", id, "path", path, NULL);
+		use->metrics.split_lines = shared->lines_split;
+	}
+	use->n++;
+	return &use->metrics;
+}
+
+static void
+leave_path(struct follow_shared *shared, const char *path)
+{
+	struct path_use *use = map_get(&shared->paths, str_from(path));
+	struct metrics *m = shared->component->runtime->metrics;
+
+	assert(use != NULL && use->n > 0);
+	if (--use->n > 0)
+		return;
+	metric_remove(m, use->metrics.read_bytes);
+	metric_remove(m, use->metrics.file_bytes);
+	metric_remove(m, use->metrics.read_lines);
+	(void)map_remove(&shared->paths, str_from(path));
+	mem_free(use);
+}
+
+/* ---- Watches ---- */
+
+/* A watch of a directory that is gone is dead: a new one of the same name is watched anew. */
+static void
+unwatch(struct follow *f)
+{
+	watcher_unwatch(f->watch);
+	watcher_unwatch(f->real_watch);
+	f->watch = f->real_watch = NULL;
+	f->real_dir = f->real_name = NULL;
 }
 
 /* An event of the directory: only our own name is looked at. */
@@ -73,7 +121,8 @@ on_event(void *ptr, const char *name, uint32_t mask)
 {
 	struct follow *f = ptr;
 
-	(void)mask;
+	if ((mask & WATCH_DIR_GONE) != 0)
+		unwatch(f);
 	if (name == NULL || strcmp(name, f->name) == 0 || (f->real_name != NULL && strcmp(name, f->real_name) == 0))
 		follow_look(f);
 }
@@ -115,10 +164,8 @@ watch_path(struct follow *f)
 	}
 	if (f->watch == NULL) {
 		r = watcher_watch(w, f->dir, on_event, f, &f->watch);
-		f->polled = r < 0 && r != -ENOENT && r != -EACCES;
+		f->polled = r < 0 && r != -ENOENT;
 	}
-	if (f->watch != NULL)
-		watch_real(f);
 }
 
 struct follow *
@@ -132,7 +179,8 @@ follow_new(struct follow_shared *shared, const struct target *target, uint32_t o
 	f->path = target_label(&f->target, "__path__");
 	f->ordinal = ordinal;
 	split_path(f->arena, f->path, &f->dir, &f->name);
-	make_metrics(f);
+	f->lane = LANE_ANY;
+	(void)use_path(shared, f->path);
 	return f;
 }
 
@@ -155,39 +203,84 @@ count_active(struct follow_shared *shared, int change)
 	metric_set(shared->files_active, (double)shared->n_active);
 }
 
-static void
-let_go(struct follow *f, struct tail *t, bool parked)
+static bool
+names(const char *path, const struct file_id *id)
 {
-	t->owner = NULL;
-	if (parked)
-		lanes_evict(f->shared->component->runtime->lanes, &t->stream);
-	else
-		lane_remove(&t->stream);
-	stream_unref(&t->stream);
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_dev == id->dev && st.st_ino == id->ino;
 }
 
 void
-follow_free(struct follow *f, bool parked)
+follow_free(struct follow *f)
 {
-	struct metrics *m = f->shared->component->runtime->metrics;
-
-	watcher_unwatch(f->watch);
-	watcher_unwatch(f->real_watch);
+	unwatch(f);
 	if (f->current != NULL) {
-		let_go(f, f->current, parked);
+		struct tail *t = f->current;
+
+		t->follow = NULL;
+		if (names(f->path, &t->id)) {
+			lane_remove(&t->stream);
+		} else {
+			atomic_store(&t->rotated, true);
+			lane_wake(&t->stream);
+		}
 		count_active(f->shared, -1);
 	}
 	for (size_t i = 0; i < f->rotated.len; i++)
-		let_go(f, f->rotated.items[i], parked);
+		f->rotated.items[i]->follow = NULL;
 	vec_done(&f->rotated);
-	/* Several label sets of one path share its series: the component's end removes them. Without lanes in them they can go now. */
-	if (parked && f->ordinal == 0) {
-		metric_remove(m, f->metrics.read_bytes);
-		metric_remove(m, f->metrics.file_bytes);
-		metric_remove(m, f->metrics.read_lines);
-	}
+	leave_path(f->shared, f->path);
 	arena_free(f->arena);
 	mem_free(f);
+}
+
+/* What was rotated away keeps the labels that it had. */
+void
+follow_replace(struct follow *f, struct follow *heir)
+{
+	for (size_t i = 0; i < f->rotated.len; i++) {
+		f->rotated.items[i]->follow = heir;
+		vec_push(&heir->rotated, f->rotated.items[i]);
+	}
+	f->rotated.len = 0;
+	heir->lane = f->lane;
+	heir->opened = f->opened;
+	if (f->current != NULL) {
+		struct tail *t = f->current;
+
+		f->current = NULL;
+		t->follow = NULL;
+		count_active(f->shared, -1);
+		t->evicted = true;
+		lanes_evict(f->shared->component->runtime->lanes, &t->stream);
+	}
+	follow_free(f);
+}
+
+void
+follow_shared_init(struct follow_shared *shared)
+{
+	map_init(&shared->generations);
+	map_init(&shared->live);
+	map_init(&shared->paths);
+}
+
+void
+follow_shared_done(struct follow_shared *shared)
+{
+	for (size_t i = 0; i < map_len(&shared->live); i++) {
+		struct tail *t = map_value(&shared->live, i);
+
+		t->owner = NULL;
+		lanes_evict(shared->component->runtime->lanes, &t->stream);
+		stream_unref(&t->stream);
+	}
+	for (size_t i = 0; i < map_len(&shared->paths); i++)
+		mem_free(map_value(&shared->paths, i));
+	map_done(&shared->generations);
+	map_done(&shared->live);
+	map_done(&shared->paths);
 }
 
 static void
@@ -214,36 +307,56 @@ hint_for(int err)
 	return "";
 }
 
+static struct str
+identity_text(const struct file_id *id, struct arena *arena)
+{
+	return arena_printf(arena, "%" PRIx64 ".%" PRIu64 ".%" PRId64 ".%" PRIu32, id->dev, id->ino, id->btime_ns, id->ordinal);
+}
+
 /* Identity of an open file; generation as the store or this process knows it. */
 static void
-identify(struct follow *f, const struct stat *st, int fd, struct file_id *id)
+identify(struct follow *f, const struct stat *st, int fd, uint32_t ordinal, struct arena *arena, struct file_id *id)
 {
 	struct statx sx;
-	char text[96];
 	uintptr_t known;
 
-	*id = (struct file_id){.dev = st->st_dev, .ino = st->st_ino, .ordinal = f->ordinal};
+	*id = (struct file_id){.dev = st->st_dev, .ino = st->st_ino, .ordinal = ordinal};
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) == 0 && (sx.stx_mask & STATX_BTIME) != 0)
 		id->btime_ns = sx.stx_btime.tv_sec * NS_PER_S + sx.stx_btime.tv_nsec;
-	(void)snprintf(text, sizeof(text), "%" PRIx64 ".%" PRIu64 ".%" PRId64 ".%" PRIu32, id->dev, id->ino, id->btime_ns, id->ordinal);
-	known = (uintptr_t)map_get(&f->shared->generations, str_from(text));
+	known = (uintptr_t)map_get(&f->shared->generations, identity_text(id, arena));
 	id->generation = known > 0 ? (uint32_t)known - 1 : 0;
 }
 
 static void
-set_generation(struct follow *f, const struct file_id *id)
+set_generation(struct follow *f, const struct file_id *id, struct arena *arena)
 {
-	char text[96];
-
-	(void)snprintf(text, sizeof(text), "%" PRIx64 ".%" PRIu64 ".%" PRId64 ".%" PRIu32, id->dev, id->ino, id->btime_ns, id->ordinal);
-	(void)map_set(&f->shared->generations, str_from(text), (void *)(uintptr_t)(id->generation + 1));
+	if (id->generation > 0)
+		(void)map_set(&f->shared->generations, identity_text(id, arena), (void *)((uintptr_t)id->generation + 1));
 }
 
 static struct str
 make_key(struct follow *f, const struct file_id *id, struct arena *arena)
 {
-	return arena_printf(arena, "file|%s|%" PRIx64 ".%" PRIu64 ".%" PRId64 ".%" PRIu32 "|%" PRIu32, f->shared->component->id, id->dev,
-		id->ino, id->btime_ns, id->ordinal, id->generation);
+	return arena_printf(arena, "file|%s|%.*s|%" PRIu32, f->shared->component->id, STR_FMT(identity_text(id, arena)), id->generation);
+}
+
+/* The first identity that no live tail has: a file that is followed under several names (links) gets an ordinal for each.
+ * False: another tail still has to finish with it, e.g. it was renamed to this path, or the target was gone for a while. */
+static bool
+free_identity(struct follow *f, const struct stat *st, int fd, bool new_generation, struct arena *arena, struct file_id *id)
+{
+	for (uint32_t n = 0; n < NAMES_MAX; n++) {
+		const struct tail *other;
+
+		identify(f, st, fd, f->ordinal + n * NAME_STEP, arena, id);
+		id->generation += new_generation;
+		other = map_get(&f->shared->live, make_key(f, id, arena));
+		if (other == NULL || other->evicted)
+			return true;
+		if (other->follow == NULL || other->follow == f || other != other->follow->current || !names(other->follow->path, id))
+			return false;
+	}
+	return false;
 }
 
 /* The stored offset lies behind the end: the file was cut while nobody looked. */
@@ -260,12 +373,13 @@ say_rewound(struct follow *f, uint64_t offset, uint64_t size)
 }
 
 static void on_tail_end(void *owner, struct tail *);
+static void on_tail_cut(void *owner, struct tail *);
 
+/* Takes fd. */
 static struct tail *
-make_tail(struct follow *f, const struct file_id *id, int fd, const struct stat *st)
+make_tail(struct follow *f, const struct file_id *id, int fd, const struct stat *st, struct arena *arena)
 {
 	struct runtime *runtime = f->shared->component->runtime;
-	struct arena *arena = arena_new(0);
 	struct str key = make_key(f, id, arena);
 	int64_t mtime = st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec, now = clock_now_ns();
 	struct tail *t;
@@ -274,45 +388,83 @@ make_tail(struct follow *f, const struct file_id *id, int fd, const struct stat 
 		positions_declare(runtime->positions, key, str_from(f->path), STR_EMPTY);
 	t = tail_new(runtime, f->shared->ledger, id, key, f->path, fd, &f->target, f->shared->forward_to, (uint64_t)st->st_size,
 		mtime < now ? mtime : now);
-	t->metrics = f->metrics;
 	t->on_end = on_tail_end;
-	t->owner = f;
-	arena_free(arena);
+	t->on_cut = on_tail_cut;
+	t->owner = f->shared;
+	t->follow = f;
 	return t;
+}
+
+/* Where it goes on. False: what the store knows is not of this file as it is now. */
+static bool
+place_tail(struct follow *f, struct tail *t, uint64_t size)
+{
+	struct tail *evicted = map_remove(&f->shared->live, t->stream.key);
+	bool first = !f->opened && f->said_errno == 0 && t->id.generation == 0;
+
+	if (evicted != NULL) {
+		assert(evicted->evicted);
+		stream_inherit(&t->stream, &evicted->stream);
+		evicted->owner = NULL;
+		leave_path(f->shared, evicted->stream.name);
+		stream_unref(&evicted->stream);
+	} else if (!stream_restore(&t->stream) && f->shared->tail_from_end && first) {
+		tail_skip_to_end(t, size);
+	}
+	return t->stream.read_offset <= size;
+}
+
+static void
+run_tail(struct follow *f, struct tail *t)
+{
+	struct lanes *lanes = f->shared->component->runtime->lanes;
+
+	t->metrics = *use_path(f->shared, f->path);
+	(void)map_set(&f->shared->live, t->stream.key, t);
+	if (f->fails == 0) {
+		f->said_errno = 0;
+		log_info(f->shared->component->id, "start tailing file", "path", f->path, "offset",
+			log_i64((int64_t)t->stream.read_offset), NULL);
+	}
+	f->current = t;
+	f->missing = false;
+	f->opened = true;
+	count_active(f->shared, 1);
+	if (f->watch != NULL)
+		watch_real(f);
+	f->lane = lanes_add(lanes, &t->stream, f->lane);
 }
 
 /* Takes fd. */
 static void
 start_tail(struct follow *f, int fd, const struct stat *st, bool new_generation)
 {
+	struct arena *arena = arena_new(0);
 	struct file_id id;
-	struct tail *t;
 
-	identify(f, st, fd, &id);
-	if (new_generation)
-		id.generation++;
-	t = make_tail(f, &id, fd, st);
-	if (stream_restore(&t->stream)) {
-		if (t->stream.read_offset > (uint64_t)st->st_size) {
-			int again = dup(fd);
+	if (!free_identity(f, st, fd, new_generation, arena, &id)) {
+		(void)close(fd);
+		f->missing = true;
+		f->shared->look_soon(f->shared->component);
+	} else {
+		int again = dup(fd); /* a tail closes its own */
+		struct tail *t = make_tail(f, &id, fd, st, arena);
+		bool fits = place_tail(f, t, (uint64_t)st->st_size);
 
+		set_generation(f, &id, arena);
+		if (fits) {
+			run_tail(f, t);
+		} else {
 			say_rewound(f, t->stream.read_offset, (uint64_t)st->st_size);
 			stream_unref(&t->stream);
-			set_generation(f, &id);
 			if (again >= 0)
 				start_tail(f, again, st, true);
-			return;
+			again = -1;
 		}
-	} else if (f->shared->tail_from_end && id.generation == 0 && f->said_errno == 0) {
-		tail_skip_to_end(t, (uint64_t)st->st_size);
+		if (again >= 0)
+			(void)close(again);
 	}
-	set_generation(f, &id);
-	f->current = t;
-	f->missing = false;
-	f->said_errno = 0;
-	count_active(f->shared, 1);
-	log_info(f->shared->component->id, "start tailing file", "path", f->path, "offset", log_i64((int64_t)t->stream.read_offset), NULL);
-	lanes_add(f->shared->component->runtime->lanes, &t->stream, LANE_ANY);
+	arena_free(arena);
 }
 
 static void
@@ -340,10 +492,9 @@ open_current(struct follow *f, bool new_generation)
 static void
 retire_current(struct follow *f)
 {
-	atomic_store(&f->current->rotated, true);
-	lane_wake(&f->current->stream);
 	vec_push(&f->rotated, f->current);
 	f->current = NULL;
+	f->fails = 0;
 	count_active(f->shared, -1);
 }
 
@@ -351,7 +502,7 @@ void
 follow_look(struct follow *f)
 {
 	struct stat st;
-	bool there = stat(f->path, &st) == 0;
+	bool there = stat(f->path, &st) == 0, retired = false;
 
 	watch_path(f);
 	if (f->current != NULL) {
@@ -359,36 +510,68 @@ follow_look(struct follow *f)
 			lane_wake(&f->current->stream);
 			return;
 		}
+		atomic_store(&f->current->rotated, true);
+		lane_wake(&f->current->stream);
 		retire_current(f);
+		retired = true;
 	}
-	if (there || f->said_errno != ENOENT)
+	if (f->fails > 0 && clock_mono_ns() < f->look_at_ns)
+		return;
+	/* Between a rename and the next file of that name there is a moment without: nothing to warn of yet. */
+	if (there || (f->said_errno != ENOENT && !retired)) {
 		open_current(f, false);
-	else
+	} else {
 		f->missing = true;
+		f->shared->look_soon(f->shared->component);
+	}
+}
+
+/* The lane has seen the file shorter than what it had read: what is there now is a new generation. */
+static void
+on_tail_cut(void *owner, struct tail *t)
+{
+	struct follow *f = t->follow;
+
+	(void)owner;
+	if (f == NULL || t != f->current)
+		return;
+	retire_current(f);
+	open_current(f, names(f->path, &t->id));
+}
+
+static void
+end_current(struct follow *f, const struct tail *t)
+{
+	int err = atomic_load(&t->failed);
+
+	f->current = NULL;
+	count_active(f->shared, -1);
+	if (t->has_read)
+		f->said_errno = 0;
+	f->fails = t->has_read ? 1 : f->fails + 1;
+	f->look_at_ns = clock_mono_ns() + (f->fails < FAILS_MAX ? f->fails : FAILS_MAX) * NS_PER_S;
+	say(f, err != 0 ? err : EIO, "");
 }
 
 /* The lane has let a generation go. */
 static void
 on_tail_end(void *owner, struct tail *t)
 {
-	struct follow *f = owner;
-	bool truncated = atomic_load(&t->truncated);
+	struct follow_shared *shared = owner;
+	struct follow *f = t->follow;
 
 	t->owner = NULL;
-	if (t == f->current) {
-		f->current = NULL;
-		count_active(f->shared, -1);
-		if (truncated)
-			open_current(f, true);
-		else
-			say(f, EIO, "");
-	} else {
-		for (size_t i = 0; i < f->rotated.len; i++) {
-			if (f->rotated.items[i] == t) {
-				vec_remove(&f->rotated, i);
-				break;
-			}
+	t->follow = NULL;
+	if (map_get(&shared->live, t->stream.key) == t)
+		(void)map_remove(&shared->live, t->stream.key);
+	if (f != NULL && t == f->current)
+		end_current(f, t);
+	for (size_t i = 0; f != NULL && i < f->rotated.len; i++) {
+		if (f->rotated.items[i] == t) {
+			vec_remove(&f->rotated, i);
+			break;
 		}
 	}
+	leave_path(shared, t->stream.name);
 	stream_unref(&t->stream);
 }

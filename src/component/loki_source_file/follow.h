@@ -15,7 +15,9 @@ struct follow_shared { /* of one component */
 	struct ledger *ledger;
 	const struct ptr_list *forward_to; /* stable address; contents change while lanes are parked */
 	bool tail_from_end;
-	struct map generations; /* "dev.ino.btime" → highest known generation + 1 */
+	struct map generations; /* identity → highest known generation + 1, where that is not 0 */
+	struct map live;        /* key in the store → struct tail, one reference: no two streams may have one key */
+	struct map paths;       /* path → struct path_use */
 	struct metric *files_active, *lines_split;
 	size_t n_active;
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
@@ -29,8 +31,11 @@ struct follow {
 	const char *dir, *name; /* of path */
 	uint32_t ordinal;
 	struct tail *current;       /* NULL: nothing open */
-	VEC(struct tail *) rotated; /* earlier generations that are still read */
-	struct tail_metrics metrics;
+	VEC(struct tail *) rotated; /* earlier generations that are still read or not settled */
+	uint32_t lane;              /* of all generations of the path, for their order; LANE_ANY before the first */
+	bool opened;                /* a generation was open before */
+	unsigned fails;             /* reads that failed in a row */
+	int64_t look_at_ns;         /* not before (monotonic), after such a failure */
 	struct dir_watch *watch, *real_watch; /* of the path's directory, and of the one it links to */
 	char *real_dir, *real_name;
 	bool polled;   /* its directory cannot be watched */
@@ -39,8 +44,13 @@ struct follow {
 };
 
 struct follow *follow_new(struct follow_shared *, const struct target *, uint32_t ordinal);
-/* Lets the lanes finish their spans; positions stay. parked: the lanes are, and let go at once. */
-void follow_free(struct follow *, bool parked);
+/* The target is gone: lanes let go of the file when what was read has settled. What is deleted or rotated away is read to its end. */
+void follow_free(struct follow *);
+/* The target's labels have changed; the lanes are parked. heir goes on at the same place. */
+void follow_replace(struct follow *, struct follow *heir);
+void follow_shared_init(struct follow_shared *);
+/* The component's end: all follows are freed and the lanes parked. */
+void follow_shared_done(struct follow_shared *);
 /* Compares path and open file; wakes the lane when it is the same. */
 void follow_look(struct follow *);
 bool follow_is(const struct follow *, const struct target *, uint32_t ordinal);

@@ -102,7 +102,7 @@ note_generation(void *ptr, struct str key, struct str path, struct str labels, c
 	if (!str_is(kind, "file") || !str_is(id, s->component->id) || !str_cut(rest, '|', &identity, &generation) ||
 		!str_to_u64(generation, &n) || n >= UINT32_MAX)
 		return true;
-	if ((uintptr_t)map_get(&s->shared.generations, identity) < n + 1)
+	if (n > 0 && (uintptr_t)map_get(&s->shared.generations, identity) < n + 1)
 		(void)map_set(&s->shared.generations, identity, (void *)(uintptr_t)(n + 1));
 	return true;
 }
@@ -213,8 +213,9 @@ match_targets(struct file_source *s, const struct target_list *targets, struct m
 			if (!*parked)
 				lanes_park(s->component->runtime->lanes);
 			*parked = true;
-			follow_free(f, true);
-			f = NULL;
+			vec_push(&s->follows, follow_new(&s->shared, t, ordinal));
+			follow_replace(f, s->follows.items[s->follows.len - 1]);
+			continue;
 		}
 		vec_push(&s->follows, f != NULL ? f : follow_new(&s->shared, t, ordinal));
 	}
@@ -241,7 +242,7 @@ set_targets(struct file_source *s, const struct target_list *targets)
 	without_path = match_targets(s, targets, &old, arena, &parked);
 	for (size_t i = 0; i < map_len(&old); i++) {
 		if (map_value(&old, i) != NULL)
-			follow_free(map_value(&old, i), false);
+			follow_free(map_value(&old, i));
 	}
 	map_done(&old);
 	arena_free(arena);
@@ -280,7 +281,7 @@ start(struct component *c, const void *ptr)
 		"Number of active files.", c->id, NULL);
 	s->shared.lines_split = metric_get(c->runtime->metrics, METRIC_COUNTER, "longship_source_lines_split_total",
 		"Pieces of lines that are longer than the limit.", c->id, NULL);
-	map_init(&s->shared.generations);
+	follow_shared_init(&s->shared);
 	r = loop_timer_new(c->runtime->loop, look_again, s, &s->timer);
 	if (r < 0)
 		return component_fail(c, r, "cannot make a timer: %s", strerror(-r));
@@ -319,12 +320,12 @@ stop(struct component *c)
 		return;
 	lanes_park(c->runtime->lanes);
 	for (size_t i = 0; i < s->follows.len; i++)
-		follow_free(s->follows.items[i], true);
+		follow_free(s->follows.items[i]);
+	follow_shared_done(&s->shared);
 	lanes_resume(c->runtime->lanes);
 	vec_done(&s->follows);
 	loop_timer_free(s->timer);
-	map_done(&s->shared.generations);
-	ledger_unref(s->shared.ledger);
+	ledger_close(s->shared.ledger);
 	mem_free(s->forward_to.items);
 	s->component = NULL;
 }

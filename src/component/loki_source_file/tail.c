@@ -50,8 +50,9 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	return t;
 }
 
+/* whole: after an error the part before it is not wanted. */
 static ssize_t
-read_at(int fd, char *buffer, size_t bytes, uint64_t offset)
+read_at(int fd, char *buffer, size_t bytes, uint64_t offset, bool whole)
 {
 	size_t have = 0;
 
@@ -61,7 +62,7 @@ read_at(int fd, char *buffer, size_t bytes, uint64_t offset)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return have > 0 ? (ssize_t)have : -errno;
+			return have > 0 && !whole ? (ssize_t)have : -errno;
 		if (n == 0)
 			break;
 		have += (size_t)n;
@@ -77,16 +78,18 @@ tail_skip_to_end(struct tail *t, uint64_t size)
 
 	while (end > 0) {
 		size_t want = end < sizeof(buffer) ? (size_t)end : sizeof(buffer);
-		ssize_t n = read_at(t->fd, buffer, want, end - want);
+		ssize_t n = read_at(t->fd, buffer, want, end - want, false);
 		const char *newline = n > 0 ? memrchr(buffer, '\n', (size_t)n) : NULL;
 
 		if (newline != NULL) {
 			t->stream.read_offset = end - want + (uint64_t)(newline - buffer) + 1;
 			t->stream.position = t->stream.read_offset;
-			return;
+			break;
 		}
 		end -= want;
 	}
+	/* Lines that come while longship is stopped are behind the end that was meant. */
+	progress_note(&t->stream);
 }
 
 /* Remembers when the file was seen this large. When all places are taken the newest two become one: older data gets a
@@ -156,6 +159,11 @@ emit_lines(struct tail *t, struct lane *lane, struct receipt *receipt, struct st
 			p = stop + (newline != NULL);
 		}
 		stream_emit(&t->stream, b);
+		/* A span of very short lines makes many batches: what one needed is not kept for the next. */
+		if (p < end) {
+			arena_clear(lane_arena(lane));
+			labels_table_trim(lane_labels(lane), LABEL_TABLE_BYTES_MAX);
+		}
 	}
 	return line;
 }
@@ -220,8 +228,28 @@ read_span(struct tail *t, struct lane *lane, struct str text, uint64_t size)
 static enum stream_state
 fail(struct tail *t, int err)
 {
-	log_warn(t->stream.ledger->component_id, "cannot read file; it is tried again", "path", t->stream.name, "err", strerror(err), NULL);
-	atomic_store(&t->failed, true);
+	atomic_store(&t->failed, err); /* follow.c says it */
+	return STREAM_DONE;
+}
+
+static void
+tell_cut(void *ptr)
+{
+	struct tail *t = ptr;
+
+	if (t->owner != NULL)
+		t->on_cut(t->owner, t);
+	stream_unref(&t->stream);
+}
+
+/* The next generation need not wait until all of this one has settled. */
+static enum stream_state
+cut(struct tail *t)
+{
+	if (!atomic_exchange(&t->truncated, true)) {
+		stream_ref(&t->stream);
+		loop_post(t->stream.runtime->loop, tell_cut, t);
+	}
 	return STREAM_DONE;
 }
 
@@ -248,10 +276,8 @@ run(struct stream *s, struct lane *lane)
 
 	if (fstat(t->fd, &st) < 0)
 		return fail(t, errno);
-	if ((uint64_t)st.st_size < s->read_offset) {
-		atomic_store(&t->truncated, true);
-		return STREAM_DONE;
-	}
+	if (atomic_load(&t->truncated) || (uint64_t)st.st_size < s->read_offset)
+		return cut(t);
 	note_size(t, (uint64_t)st.st_size);
 	note_lag(t, (uint64_t)st.st_size);
 	want = (uint64_t)st.st_size - s->read_offset;
@@ -259,10 +285,11 @@ run(struct stream *s, struct lane *lane)
 		want = limit - s->read_offset;
 	if (want > SPAN_BYTES_MAX)
 		want = SPAN_BYTES_MAX;
-	n = want > 0 ? read_at(t->fd, lane_buffer(lane), (size_t)want, s->read_offset) : 0;
+	n = want > 0 ? read_at(t->fd, lane_buffer(lane), (size_t)want, s->read_offset, limit != UINT64_MAX) : 0;
 	if (n < 0)
 		return fail(t, (int)-n);
 	idle = atomic_load(&t->rotated) && clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS;
+	t->has_read = t->has_read || n > 0;
 	len = whole_lines(t, lane_buffer(lane), (size_t)n, limit, idle);
 	if (len == 0)
 		return wait_for_more(t);
@@ -291,6 +318,14 @@ closed(struct stream *s)
 }
 
 static void
+rewound(struct stream *s)
+{
+	struct tail *t = (struct tail *)s;
+
+	atomic_store(&t->failed, 0);
+}
+
+static void
 free_tail(struct stream *s)
 {
 	struct tail *t = (struct tail *)s;
@@ -301,4 +336,4 @@ free_tail(struct stream *s)
 	mem_free(t);
 }
 
-static const struct stream_ops ops = {.run = run, .closed = closed, .free = free_tail};
+static const struct stream_ops ops = {.run = run, .rewound = rewound, .closed = closed, .free = free_tail};

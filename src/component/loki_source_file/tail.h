@@ -30,11 +30,12 @@ struct tail {
 	struct str_pair *label_pairs; /* of the target and filename; owned with their texts */
 	size_t n_labels;
 	struct arena *arena; /* texts of the labels */
-	struct tail_metrics metrics; /* of the path; cleared by the control thread when the path is no longer followed */
+	struct tail_metrics metrics; /* of the path; they live as long as the tail is in a lane (follow.c) */
 
 	_Atomic bool rotated; /* the path names another file now: read what is left, then end */
-	_Atomic bool truncated; /* the lane saw the file shorter than it had read */
-	_Atomic bool failed;
+	_Atomic bool truncated; /* the lane saw the file shorter than it had read: nothing of this generation is left */
+	_Atomic int failed;     /* errno of a read that failed; 0: none */
+	bool has_read;          /* lane: this tail read something; control thread: after its end */
 
 	/* Lane. */
 	int64_t grown_at_ns; /* monotonic */
@@ -44,13 +45,16 @@ struct tail {
 	} seen[SEEN_MAX];
 	size_t n_seen;
 
-	/* Told when the lane has let the stream go (control thread, by loop_post). Control thread's. */
+	/* Control thread's. Told by loop_post: the lane has let the stream go; it has seen the file cut. */
 	void (*on_end)(void *owner, struct tail *);
-	void *owner; /* NULL: nobody wants to know any more */
+	void (*on_cut)(void *owner, struct tail *);
+	void *owner;           /* NULL: nobody wants to know any more */
+	struct follow *follow; /* NULL: its target is gone */
+	bool evicted;          /* no lane has it; waits for a heir of its position or for its end */
 };
 
 /* Takes fd. first_seen_ns: for data that is there already. One reference, the caller's. */
 struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *, struct str key, const char *path, int fd,
 	const struct target *, const struct ptr_list *forward_to, uint64_t size, int64_t first_seen_ns);
-/* Starts behind the last complete line of the file. */
+/* Starts behind the last complete line of the file, and says so to the store. */
 void tail_skip_to_end(struct tail *, uint64_t size);
