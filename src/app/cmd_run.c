@@ -40,6 +40,9 @@
  * process at once: the store is safe against that at any moment.
  */
 
+#define POSITIONS_AGE_NS (30 * 86400 * NS_PER_S) /* a target that is gone for less goes on where it was */
+#define EXPIRE_EVERY_NS (86400 * NS_PER_S)
+
 struct run {
 	struct options options;
 	struct runtime runtime;
@@ -47,7 +50,7 @@ struct run {
 	struct server *server;
 	struct config_metrics *config_metrics;
 	struct keeper *keeper;
-	struct loop_timer *watchdog;
+	struct loop_timer *watchdog, *expire;
 	bool ready;
 };
 
@@ -176,11 +179,31 @@ on_terminate(void *ptr, int signal_number)
 	loop_quit(run->runtime.loop, STATUS_FINE);
 }
 
+/* A thread that hangs must not be covered up by this one. Both are asked each time: each counts from its last answer. */
 static void
 on_watchdog(void *ptr)
 {
-	(void)ptr;
-	notify_watchdog();
+	struct run *run = ptr;
+	bool lanes = lanes_alive(run->runtime.lanes), sender = sender_alive(run->runtime.sender);
+
+	if (lanes && sender)
+		notify_watchdog();
+	else
+		log_warn(NULL, "a thread has not moved since the last look; the watchdog is not fed", "thread", lanes ? "sender" : "lane",
+			NULL);
+}
+
+/* Positions of what nobody has followed for long. All that is followed now is told to the store first. */
+static void
+on_expire(void *ptr)
+{
+	struct run *run = ptr;
+	size_t n;
+
+	lanes_declare(run->runtime.lanes, run->runtime.positions);
+	n = positions_expire(run->runtime.positions, clock_now_ns(), POSITIONS_AGE_NS);
+	if (n > 0)
+		log_info(NULL, "forgot positions that nobody used for 30 days", "streams", log_i64((int64_t)n), NULL);
 }
 
 static int
@@ -196,6 +219,8 @@ open_loop(struct run *run)
 		r = loop_signal(run->runtime.loop, SIGHUP, on_hangup, run);
 	if (r >= 0)
 		r = loop_timer_new(run->runtime.loop, on_watchdog, run, &run->watchdog);
+	if (r >= 0)
+		r = loop_timer_new(run->runtime.loop, on_expire, run, &run->expire);
 	if (r < 0)
 		fprintf(stderr, "longship run: cannot make the event loop: %s\n", strerror(-r));
 	return r;
@@ -353,6 +378,7 @@ tear_down(struct run *run)
 		process_metrics_done(runtime->metrics);
 	metrics_free(runtime->metrics);
 	loop_timer_free(run->watchdog);
+	loop_timer_free(run->expire);
 	loop_free(runtime->loop);
 }
 
@@ -365,6 +391,8 @@ serve(struct run *run)
 	if (!first_load(run))
 		return STATUS_FAULT;
 	run->ready = true;
+	on_expire(run);
+	loop_timer_start(run->expire, EXPIRE_EVERY_NS, EXPIRE_EVERY_NS);
 	if (watchdog_ns > 0)
 		loop_timer_start(run->watchdog, watchdog_ns, watchdog_ns);
 	notify_ready("Running");
