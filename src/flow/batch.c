@@ -55,6 +55,16 @@ batch_seed_cell(const struct batch *b, size_t column, size_t i)
 	return value.s != NULL ? cell_string(value) : (struct cell){.kind = CELL_ABSENT};
 }
 
+static struct extra *
+extra_find(const struct batch *b, struct str name, size_t i)
+{
+	struct extra *extra = b->extra != NULL ? b->extra[i] : NULL;
+
+	while (extra != NULL && !str_eq(extra->name, name))
+		extra = extra->next;
+	return extra;
+}
+
 void
 batch_set_named(struct batch *b, struct str name, size_t i, struct cell cell)
 {
@@ -67,15 +77,79 @@ batch_set_named(struct batch *b, struct str name, size_t i, struct cell cell)
 	}
 	if (b->extra == NULL)
 		b->extra = arena_zalloc(b->arena, b->cap * sizeof(*b->extra));
-	for (extra = b->extra[i]; extra != NULL; extra = extra->next) {
-		if (str_eq(extra->name, name)) {
-			extra->cell = cell;
-			return;
+	extra = extra_find(b, name, i);
+	if (extra != NULL) {
+		extra->cell = cell;
+		return;
+	}
+	if (b->extra[i] != NULL && b->extra[i]->n >= EXTRA_VALUES_MAX)
+		return;
+	extra = arena_make(b->arena, struct extra);
+	*extra = (struct extra){name, cell, b->extra[i] != NULL ? b->extra[i]->n + 1 : 1, b->extra[i]};
+	b->extra[i] = extra;
+}
+
+struct cell
+batch_named(const struct batch *b, struct str name, size_t i)
+{
+	size_t column = columns_find(b->columns, name);
+	const struct extra *extra;
+	struct str value;
+
+	if (column != SIZE_MAX)
+		return batch_cell(b, column, i);
+	extra = extra_find(b, name, i);
+	if (extra != NULL)
+		return extra->cell;
+	value = labels_get(b->seed[i], name);
+	return value.s != NULL ? cell_string(value) : (struct cell){.kind = CELL_ABSENT};
+}
+
+static bool
+walk_columns(const struct batch *b, size_t i, struct batch_walk *w, struct str *ret_name, struct cell *ret)
+{
+	while (w->column < b->columns->n) {
+		size_t column = w->column++;
+
+		*ret = batch_cell(b, column, i);
+		if (ret->kind != CELL_ABSENT) {
+			*ret_name = b->columns->names[column];
+			return true;
 		}
 	}
-	extra = arena_make(b->arena, struct extra);
-	*extra = (struct extra){name, cell, b->extra[i]};
-	b->extra[i] = extra;
+	return false;
+}
+
+bool
+batch_walk(const struct batch *b, size_t i, struct batch_walk *w, struct str *ret_name, struct cell *ret)
+{
+	const struct labels *seed = b->seed[i];
+
+	if (walk_columns(b, i, w, ret_name, ret))
+		return true;
+	if (!w->in_labels) {
+		if (w->extra == NULL)
+			w->extra = b->extra != NULL ? b->extra[i] : NULL;
+		else
+			w->extra = w->extra->next;
+		for (; w->extra != NULL; w->extra = w->extra->next) {
+			*ret_name = w->extra->name;
+			*ret = w->extra->cell;
+			if (ret->kind != CELL_ABSENT)
+				return true;
+		}
+		w->in_labels = true;
+	}
+	while (w->label < seed->n) {
+		const struct label *label = &seed->items[w->label++];
+
+		if (columns_find(b->columns, label->name) != SIZE_MAX || extra_find(b, label->name, i) != NULL)
+			continue;
+		*ret_name = label->name;
+		*ret = cell_string(label->value);
+		return true;
+	}
+	return false;
 }
 
 /* printf writes the exact value of a large number; Go writes zeros behind the shortest form's digits. */

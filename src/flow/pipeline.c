@@ -181,16 +181,60 @@ pipeline_run_traced(const struct pipeline *p, struct batch *b,
 	leave(b);
 }
 
+/* What seeding again does to entries whose labels were `seed` and are `now`: mostly the same for all of a batch. */
+struct reseed {
+	const struct labels *seed, *now;
+	size_t n, columns[LABELS_MAX]; /* of the labels that have one */
+	bool lost; /* a label has gone: its value stays extracted */
+};
+
+static void
+reseed_prepare(struct reseed *r, const struct batch *b, size_t i)
+{
+	if (r->seed == b->seed[i] && r->now == b->labels[i])
+		return;
+	*r = (struct reseed){.seed = b->seed[i], .now = b->labels[i]};
+	for (size_t k = 0; k < r->now->n; k++) {
+		size_t column = columns_find(b->columns, r->now->items[k].name);
+
+		if (column != SIZE_MAX)
+			r->columns[r->n++] = column;
+	}
+	for (size_t k = 0; k < r->seed->n && r->seed != r->now; k++)
+		r->lost |= labels_get(r->now, r->seed->items[k].name).s == NULL;
+}
+
+static void
+keep_lost(struct batch *b, size_t i)
+{
+	const struct labels *now = b->labels[i], *seed = b->seed[i];
+
+	for (size_t k = 0; k < seed->n; k++) {
+		struct str name = seed->items[k].name;
+
+		if (labels_get(now, name).s == NULL)
+			batch_set_named(b, name, i, batch_named(b, name, i));
+	}
+}
+
 void
 pipeline_reseed(struct batch *b)
 {
+	struct reseed r = {0};
+
 	assert(b->columns != NULL);
-	for (size_t c = 0; c < b->columns->n; c++) {
-		for (size_t i = 0; i < b->n; i++) {
-			struct str value = labels_get(b->labels[i], b->columns->names[c]);
+	for (size_t i = 0; i < b->n; i++) {
+		reseed_prepare(&r, b, i);
+		if (r.lost)
+			keep_lost(b, i);
+		for (size_t k = 0; k < r.n; k++)
+			b->cells[r.columns[k]][i].kind = CELL_SEED;
+		for (struct extra *e = b->extra != NULL ? b->extra[i] : NULL; e != NULL; e = e->next) {
+			struct str value = labels_get(r.now, e->name);
 
 			if (value.s != NULL)
-				batch_set_cell(b, c, i, cell_string(value));
+				e->cell = cell_string(value);
 		}
+		b->seed[i] = r.now;
 	}
 }

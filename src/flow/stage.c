@@ -82,3 +82,43 @@ stage_text_made(const struct batch *b, size_t column, size_t i, struct str *ret)
 		ret->s = "";
 	return true;
 }
+
+struct str
+stage_name_sanitized(struct arena *arena, struct str name)
+{
+	char *out = arena_alloc(arena, name.len + 1);
+	size_t len = 0;
+
+	if (name.len == 0)
+		return STR("_");
+	for (size_t at = 0; at < name.len;) {
+		uint32_t rune;
+		size_t n = str_utf8_decode(str_from_offset(name, at), &rune);
+		char c = name.s[at];
+		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9' && at > 0);
+
+		out[len++] = fine ? c : '_';
+		at += n > 0 ? n : 1;
+	}
+	return (struct str){out, len};
+}
+
+struct str
+stage_concat(struct arena *arena, struct str a, struct str b)
+{
+	char *out = arena_alloc(arena, a.len + b.len + 1);
+
+	if (a.len > 0)
+		memcpy(out, a.s, a.len);
+	if (b.len > 0)
+		memcpy(out + a.len, b.s, b.len);
+	return (struct str){out, a.len + b.len};
+}
+
+void
+stage_set_found(struct batch *b, size_t i, struct str name, struct str value, bool overwrite)
+{
+	if (!overwrite && batch_named(b, name, i).kind != CELL_ABSENT)
+		name = stage_concat(b->arena, name, STR("_extracted"));
+	batch_set_named(b, name, i, cell_string(value));
+}

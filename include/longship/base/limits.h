@@ -18,6 +18,7 @@
 #define SPANS_UNSETTLED_MAX 4096       /* receipts of one source stream: bounds the position queue */
 #define LABELS_MAX 128                 /* labels of one set; Loki's default is 15 */
 #define LABEL_TABLE_BYTES_MAX (4u << 20) /* interned label sets of one lane before unused ones are dropped */
+#define EXTRA_VALUES_MAX 1024          /* extracted values of one line under names that no stage mentions: they are looked through one by one */
 #define METADATA_MAX 128               /* Loki's max_structured_metadata_entries_count */
 #define MEMORY_SLOTS_MAX 64            /* (stage, label set) pairs whose last timestamp a stream remembers */
 #define DROP_REASONS_MAX 32            /* distinct drop reasons of one source component's ledger */

@@ -17,6 +17,8 @@ uint32_t unicode_rune_upper(uint32_t rune);
 uint32_t unicode_rune_lower(uint32_t rune);
 /* Unicode's White_Space. */
 bool unicode_is_space(uint32_t rune);
+/* As Go's unicode.IsDigit: the category Nd. */
+bool unicode_is_digit(uint32_t rune);
 /* As Go's strconv.IsPrint: letters, marks, numbers, punctuation, symbols and the ASCII space. */
 bool unicode_is_print(uint32_t rune);
 /* Without white space at both ends. Borrows. */

@@ -67,6 +67,7 @@ struct drop_reason {
 struct extra { /* an extracted value whose name has no column */
 	struct str name;
 	struct cell cell;
+	uint32_t n; /* of this and those behind it */
 	struct extra *next;
 };
 
@@ -105,8 +106,18 @@ batch_set_cell(struct batch *b, size_t column, size_t i, struct cell cell)
 {
 	b->cells[column][i] = cell;
 }
-/* By a name known only at run time: into its column, or into extra. The name must outlive the batch. */
+/* By a name known only at run time: into its column, or into extra. The name must outlive the batch. An entry has at most
+ * EXTRA_VALUES_MAX of those; what is over is left out. */
 void batch_set_named(struct batch *, struct str name, size_t i, struct cell);
+/* By such a name: a column, extra, or a label as it was on entry. Never CELL_SEED. */
+struct cell batch_named(const struct batch *, struct str name, size_t i);
+/* All extracted values of entry i that are there, each once, in an order that depends on names and configuration alone. Start from {0}. */
+struct batch_walk {
+	size_t column, label;
+	const struct extra *extra;
+	bool in_labels;
+};
+bool batch_walk(const struct batch *, size_t i, struct batch_walk *, struct str *ret_name, struct cell *ret);
 /* Stringification by Alloy's rules (reference loki-components 8.1): false for nil and absent. Made text goes to the arena. */
 bool batch_cell_text(const struct batch *, struct cell, struct str *ret);
 /* An integral number prints without exponent, as Go's FormatFloat(f, 'f', -1, 64). */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalog_priv.h"
+#include "longship/codec/regex.h"
+
+/* stage.decolorize: ANSI escape sequences go from the line (reference 8.3). The expression is Alloy's, which is that of strip-ansi. */
+
+#define SEQUENCE                                                                                                             \
+	"[\\x{1B}\\x{9B}][[\\]()#;?]*(?:(?:(?:[a-zA-Z\\d]*(?:;[a-zA-Z\\d]*)*)?\\x07)|" \
+	"(?:(?:\\d{1,4}(?:;\\d{0,4})*)?[\\dA-PRZcf-ntqry=><~]))"
+
+struct decolorize_args {
+	char none;
+};
+
+static const struct arg_spec args[] = {{0}};
+
+struct state {
+	const struct regex *sequence;
+};
+
+static void *
+build(struct stage_builder *b, const void *arguments)
+{
+	struct state *s = arena_make(b->arena, struct state);
+
+	(void)arguments;
+	s->sequence = stage_regex_compile(b, STR(SEQUENCE), NULL);
+	return s->sequence != NULL ? s : NULL;
+}
+
+/* Most lines have neither ESC nor the C1 control, U+009B, in UTF-8. */
+static bool
+may_have_one(struct str line)
+{
+	return line.len > 0 && (memchr(line.s, 0x1b, line.len) != NULL || memmem(line.s, line.len, "\xc2\x9b", 2) != NULL);
+}
+
+/* What is beyond the match limit stays as it is. */
+static struct str
+strip(const struct state *s, struct arena *arena, struct regex_match *match, struct str line)
+{
+	char *out = NULL;
+	size_t from = 0, len = 0;
+
+	while (from < line.len && regex_match(s->sequence, line, from, match) == REGEX_YES) {
+		if (out == NULL)
+			out = arena_alloc(arena, line.len);
+		memcpy(out + len, line.s + from, match->at[0] - from);
+		len += match->at[0] - from;
+		from = match->at[1];
+	}
+	if (out == NULL)
+		return line;
+	memcpy(out + len, line.s + from, line.len - from);
+	return (struct str){out, len + line.len - from};
+}
+
+static void
+apply(void *state, struct batch *b)
+{
+	const struct state *s = state;
+	struct regex_match match = {0};
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (may_have_one(b->line[i]))
+			b->line[i] = strip(s, b->arena, &match, b->line[i]);
+	}
+	regex_match_done(&match);
+}
+
+static const struct stage_type type = {.build = build, .apply = apply};
+
+const struct arg_variant stage_decolorize = {
+	.name = "decolorize",
+	.args = args,
+	.args_size = sizeof(struct decolorize_args),
+	.type = &type,
+	.doc = "Removes ANSI colour sequences from the line.",
+};

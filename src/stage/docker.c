@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "catalog_priv.h"
+#include "longship/codec/json_tree.h"
+#include "longship/codec/timefmt.h"
+#include "longship/codec/unicode.h"
+#include "longship/flow/label_memo.h"
+
+/*
+ * stage.docker: the lines of Docker's json-file driver (reference 8.4). The object is read as Go's decoder fills a
+ * struct: keys in any letter case, the last of a name counts, a value of another type spoils the line.
+ */
+
+struct docker_args {
+	char none;
+};
+
+static const struct arg_spec args[] = {{0}};
+
+enum docker_field { FIELD_LOG, FIELD_STREAM, FIELD_TIME, FIELDS };
+
+static const char *const field_names[FIELDS] = {"log", "stream", "time"};
+static const char *const field_columns[FIELDS] = {"output", "stream", "timestamp"};
+
+struct state {
+	size_t columns[FIELDS];
+	struct str label;
+	const struct timefmt *rfc3339;
+};
+
+static void *
+build(struct stage_builder *b, const void *arguments)
+{
+	struct state *s = arena_make(b->arena, struct state);
+
+	(void)arguments;
+	for (size_t k = 0; k < FIELDS; k++)
+		s->columns[k] = columns_number(b->columns, str_from(field_columns[k]));
+	s->label = STR("stream");
+	s->rfc3339 = timefmt_compile(b->arena, STR("2006-01-02T15:04:05.999999999Z07:00"));
+	return s;
+}
+
+/* Go folds two letters beyond ASCII onto ASCII ones: the long s and the Kelvin sign. */
+static bool
+name_is(struct str name, const char *lower)
+{
+	size_t at = 0;
+
+	for (; *lower != '\0'; lower++) {
+		struct str rest = str_from_offset(name, at);
+		uint32_t rune = 0;
+		size_t n = str_utf8_decode(rest, &rune);
+
+		if (n == 0)
+			return false;
+		if (rune >= 'A' && rune <= 'Z')
+			rune += 'a' - 'A';
+		if (rune == 0x17f)
+			rune = 's';
+		if (rune == 0x212a)
+			rune = 'k';
+		if (rune != (unsigned char)*lower)
+			return false;
+		at += n;
+	}
+	return at == name.len;
+}
+
+static bool
+read_fields(const struct json *doc, struct str values[FIELDS])
+{
+	if (doc == NULL || doc->kind != JSON_TREE_OBJECT)
+		return false;
+	for (size_t k = 0; k < FIELDS; k++)
+		values[k] = STR("");
+	for (size_t i = 0; i < doc->object.n; i++) {
+		const struct json_field *f = &doc->object.fields[i];
+
+		for (size_t k = 0; k < FIELDS; k++) {
+			if (!name_is(f->name, field_names[k]) || f->value.kind == JSON_TREE_NULL)
+				continue;
+			if (f->value.kind != JSON_TREE_STRING)
+				return false;
+			if (f->value.text.len > 0)
+				values[k] = f->value.text;
+			else
+				values[k] = STR("");
+		}
+	}
+	return values[FIELD_LOG].len > 0;
+}
+
+static void
+apply(void *state, struct batch *b)
+{
+	const struct state *s = state;
+	struct label_memo *memo = label_memo_new(b->arena, 1);
+	struct str values[FIELDS], error;
+	struct timefmt_time t;
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (!read_fields(json_tree_parse(b->arena, b->line[i], 0, &error), values))
+			continue;
+		for (size_t k = 0; k < FIELDS; k++)
+			batch_set_cell(b, s->columns[k], i, cell_string(values[k]));
+		b->line[i] = values[FIELD_LOG];
+		b->labels[i] = label_memo_set(memo, b->table, b->labels[i], &s->label, &values[FIELD_STREAM]);
+		if (timefmt_parse(s->rfc3339, values[FIELD_TIME], tz_utc(), tz_utc(), &t))
+			(void)timefmt_to_ns(&t, &b->ts[i]);
+	}
+}
+
+static const struct stage_type type = {.build = build, .apply = apply};
+
+const struct arg_variant stage_docker = {
+	.name = "docker",
+	.args = args,
+	.args_size = sizeof(struct docker_args),
+	.type = &type,
+	.doc = "Unpacks the lines of Docker's json-file logging driver.",
+};
