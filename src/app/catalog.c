@@ -13,6 +13,7 @@ extern const struct component_type loki_process;
 extern const struct component_type loki_relabel;
 extern const struct component_type loki_source_api;
 extern const struct component_type loki_source_file;
+extern const struct component_type loki_source_journal;
 extern const struct component_type loki_write;
 
 const struct component_type *const catalog_types[] = {
@@ -27,6 +28,7 @@ const struct component_type *const catalog_types[] = {
 	&loki_relabel,
 	&loki_source_api,
 	&loki_source_file,
+	&loki_source_journal,
 	&loki_write,
 	NULL,
 };

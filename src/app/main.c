@@ -38,6 +38,8 @@ main(int argc, char **argv)
 		return cmd_version(1, argv + 1);
 	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
 		return cmd_help(1, argv + 1);
+	if (strcmp(argv[1], JOURNAL_READER_COMMAND) == 0)
+		return cmd_journal_reader(argc - 1, argv + 1);
 	command = command_find(argv[1]);
 	if (command == NULL)
 		return unknown_command(argv[1]);

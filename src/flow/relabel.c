@@ -235,6 +235,13 @@ relabel_rules(const struct relabel *relabel)
 	return relabel->n;
 }
 
+const struct relabel_rule_args *
+relabel_rule(const struct relabel *relabel, size_t i)
+{
+	assert(i < relabel->n);
+	return &relabel->rules[i].args;
+}
+
 static bool
 rule_equal(const struct relabel_rule_args *a, const struct relabel_rule_args *b)
 {

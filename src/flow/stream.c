@@ -193,7 +193,10 @@ stream_begin(struct stream *s, struct lane *lane, uint64_t to, uint64_t lines_ma
 		r->resent = again->resent;
 		memory_copy(&s->memory, again->before);
 	} else {
-		r = receipt_new(s, s->read_offset, to, marks_take(s->runtime->marks, seen_ns, lines_max), lines_max);
+		/* Records with times of their own need none from the allocator, which would have to go on from them. */
+		int64_t base = s->own_times ? seen_ns : marks_take(s->runtime->marks, seen_ns, lines_max);
+
+		r = receipt_new(s, s->read_offset, to, base, lines_max);
 	}
 	r->before = memory_keep(&s->memory);
 	return r;

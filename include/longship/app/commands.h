@@ -14,6 +14,9 @@ int cmd_eval(int argc, char **argv);
 int cmd_fmt(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+/* Started by longship itself (see its file); not in the list. */
+#define JOURNAL_READER_COMMAND "journal-reader"
+int cmd_journal_reader(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_targets(int argc, char **argv);
 int cmd_validate(int argc, char **argv);

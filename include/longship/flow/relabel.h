@@ -26,6 +26,8 @@ bool relabel_rule_check(const void *args, struct src_pos at, struct diags *);
 /* Compiles rules (struct relabel_rule_args in a block_list); NULL with diagnostics. Lives in the arena. */
 struct relabel *relabel_compile(struct arena *, const struct block_list *rules, struct diags *);
 size_t relabel_rules(const struct relabel *);
+/* Rule i as it was written: for who wants to know what the rules look at. */
+const struct relabel_rule_args *relabel_rule(const struct relabel *, size_t i);
 /* Applies all rules to the builder. false: a rule dropped the set. scratch holds made strings. An expanded target_label that is
  * no legacy name is skipped. */
 bool relabel_apply(const struct relabel *, struct labels_builder *, struct arena *scratch);
