@@ -705,7 +705,7 @@ int
 cmd_journal_reader(int argc, char **argv)
 {
 	static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE};
-	struct reader r = {.arena = arena_new(0)};
+	struct reader r = {.arena = arena_new(0), .state = UINT32_MAX};
 	int status = STATUS_USAGE;
 
 	(void)argc;
