@@ -164,7 +164,7 @@ asan: ## units, corpus, cases and scenarios under AddressSanitizer and Undefined
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined sanitized
 
 tsan: ## units, cases and a subset of the scenarios under ThreadSanitizer
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread SCENARIOS="$(or $(SCENARIOS),01 05 09)" sanitized
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan SAN=thread SCENARIOS="$(or $(SCENARIOS),01 03 05 09 10 12)" sanitized
 
 sanitized: export ASAN_OPTIONS := abort_on_error=0:detect_leaks=1:detect_stack_use_after_return=1
 sanitized: export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
