@@ -2,7 +2,7 @@
 #pragma once
 /*
  * longship's own HTTP server on the control loop: metrics, readiness, health, reload, status page, Alloy's
- * component API (reference "alloy-language" 4.3). It follows the `http` block through runtime->http_access, which it
+ * component API. It follows the `http` block through runtime->http_access, which it
  * sets.
  */
 #include <stdbool.h>

@@ -118,7 +118,7 @@ struct batch_walk {
 	bool in_labels;
 };
 bool batch_walk(const struct batch *, size_t i, struct batch_walk *, struct str *ret_name, struct cell *ret);
-/* Stringification by Alloy's rules (reference loki-components 8.1): false for nil and absent. Made text goes to the arena. */
+/* Stringification by Alloy's rules: false for nil and absent. Made text goes to the arena. */
 bool batch_cell_text(const struct batch *, struct cell, struct str *ret);
 /* An integral number prints without exponent, as Go's FormatFloat(f, 'f', -1, 64). */
 struct str batch_number_text(struct arena *, double);

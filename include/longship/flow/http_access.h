@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Who may use longship's own HTTP server, as the `http` block says (reference "alloy-language" 3.3). Made by the
+ * Who may use longship's own HTTP server, as the `http` block says. Made by the
  * server, written by the block, which calls changed after each change; texts are borrowed and valid during that
  * call only, in which the server copies them. Control thread.
  */

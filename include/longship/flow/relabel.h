@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Prometheus relabelling (reference alloy-language 5.1): rules over a label set. Compiled rules are
+ * Prometheus relabelling: rules over a label set. Compiled rules are
  * immutable and may be shared by threads; scratch memory comes from the caller.
  */
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Diagnostics of a configuration, as stored records: level, position, text. Collected while loading,
- * sorted and de-duplicated when printed. At most CONFIG_DIAGS_MAX are kept. Format: reference
- * "alloy-language" 1.7 (header, excerpt with carets).
+ * sorted and de-duplicated when printed. At most CONFIG_DIAGS_MAX are kept. Printed with
+ * a header and an excerpt with carets.
  */
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Tokens of the configuration language (reference "alloy-language" 1.2). The lexer inserts a TERMINATOR
+ * Tokens of the configuration language. The lexer inserts a TERMINATOR
  * where a statement may end (at a line's end after a name, a literal or a closing bracket) and gives comments
  * as tokens. Lexical errors go to diags and the lexer goes on.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * From source text to syntax tree (reference "alloy-language" 1.1–1.3). The parser goes on after an error
+ * From source text to syntax tree. The parser goes on after an error
  * and reports at most one parse error per line; any error gives NULL. Nesting is limited to
  * CONFIG_NESTING_MAX. Trees live in the arena.
  *
