@@ -49,23 +49,54 @@ leading_number(struct str s)
 	return str_to_u64(str_head(s, len), &n) ? n : 0;
 }
 
-/* "total ignored: N out of M for stream: {…}", once per stream; without it each line of the text names one entry. */
+/* Sum of the numbers behind each `before`. */
+static uint64_t
+sum_behind(struct str body, struct str before)
+{
+	uint64_t n = 0, add;
+	ptrdiff_t at;
+
+	while ((at = str_find(body, before)) >= 0) {
+		body = str_from_offset(body, (size_t)at + before.len);
+		add = leading_number(body);
+		n = add > UINT64_MAX - n ? UINT64_MAX : n + add;
+	}
+	return n;
+}
+
+/* The distributor groups equal errors: "2 errors like: TEXT; 1 errors like: TEXT". */
+static uint64_t
+sum_grouped(struct str body)
+{
+	static const struct str mark = {" errors like: ", 14};
+	uint64_t n = 0, add;
+	ptrdiff_t at;
+
+	while ((at = str_find(body, mark)) >= 0) {
+		size_t from = (size_t)at;
+
+		while (from > 0 && body.s[from - 1] >= '0' && body.s[from - 1] <= '9')
+			from--;
+		add = leading_number(str_from_offset(body, from));
+		n = add > UINT64_MAX - n ? UINT64_MAX : n + add;
+		body = str_from_offset(body, (size_t)at + mark.len);
+	}
+	return n;
+}
+
+/* The ingester says "total ignored: N out of M for stream: {…}", once per stream; the distributor groups equal errors or
+ * names one; else each line of the text names one entry. */
 static uint64_t
 count_named(struct str body)
 {
-	static const struct str total = {"total ignored: ", 15};
-	uint64_t n = 0, lines = 0, add;
+	uint64_t n = sum_behind(body, STR("total ignored: ")), lines = 0;
 	struct str rest = body, line;
-	ptrdiff_t at;
 
-	while ((at = str_find(rest, total)) >= 0) {
-		rest = str_from_offset(rest, (size_t)at + total.len);
-		add = leading_number(rest);
-		n = add > UINT64_MAX - n ? UINT64_MAX : n + add;
-	}
+	if (n == 0)
+		n = sum_grouped(body);
 	if (n > 0)
 		return n;
-	for (rest = body; rest.len > 0;) {
+	while (rest.len > 0) {
 		(void)str_cut(rest, '\n', &line, &rest);
 		lines += str_trim(line).len > 0;
 	}
