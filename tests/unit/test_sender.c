@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sender and loki.write's outlets, against a server that answers by script. */
+#include "flow_fixture.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "../../src/component/loki_write/outlet.h"
+#include "longship/base/check.h"
+#include "longship/os/http_client.h"
+
+/* ---- The server: one thread a connection ---- */
+
+#define STEPS_MAX 64
+enum { CLOSE = -1, HANG = -2 };
+
+struct step { /* of the script; behind its end all is 204 */
+	int status;
+	const char *headers, *body;
+	unsigned delay_ms;
+};
+
+struct server {
+	int fd;
+	uint16_t port;
+	pthread_t thread;
+	_Atomic bool stop;
+	pthread_mutex_t lock;
+	struct step steps[STEPS_MAX];
+	size_t n_steps, n_requests;
+	int64_t at_ns[1024]; /* of each request */
+	size_t bytes[1024];
+	_Atomic int under_way, most_under_way;
+	_Atomic int threads;
+};
+
+struct conversation {
+	struct server *server;
+	int fd;
+};
+
+static bool
+read_request(struct server *s, int fd, size_t *ret_bytes)
+{
+	char text[1 << 16];
+	size_t have = 0, length = 0, head = 0;
+
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		ssize_t n;
+
+		if (s->stop)
+			return false;
+		if (poll(&p, 1, 20) <= 0)
+			continue;
+		n = read(fd, text + (head > 0 ? 0 : have), sizeof(text) - 1 - (head > 0 ? 0 : have));
+		if (n <= 0)
+			return false;
+		have += (size_t)n;
+		if (head == 0) {
+			char *end, *field;
+
+			text[have] = '\0';
+			end = strstr(text, "\r\n\r\n");
+			if (end == NULL)
+				continue;
+			head = (size_t)(end - text) + 4;
+			field = strcasestr(text, "content-length:");
+			length = field != NULL ? (size_t)strtoul(field + 15, NULL, 10) : 0;
+		}
+		if (have >= head + length)
+			break;
+	}
+	*ret_bytes = length;
+	return true;
+}
+
+static struct step
+next_step(struct server *s, size_t bytes)
+{
+	struct step step = {.status = 204};
+
+	(void)pthread_mutex_lock(&s->lock);
+	assert(s->n_requests < ARRAY_LEN(s->at_ns));
+	if (s->n_requests < s->n_steps)
+		step = s->steps[s->n_requests];
+	s->at_ns[s->n_requests] = clock_mono_ns();
+	s->bytes[s->n_requests++] = bytes;
+	(void)pthread_mutex_unlock(&s->lock);
+	return step;
+}
+
+static void *
+converse(void *ptr)
+{
+	struct conversation *c = ptr;
+	struct server *s = c->server;
+	size_t bytes;
+
+	while (read_request(s, c->fd, &bytes)) {
+		struct step step = next_step(s, bytes);
+		int now = atomic_fetch_add(&s->under_way, 1) + 1;
+		char out[2048];
+		int n;
+
+		if (now > s->most_under_way)
+			s->most_under_way = now;
+		(void)usleep(step.delay_ms * 1000);
+		atomic_fetch_sub(&s->under_way, 1);
+		if (step.status == CLOSE)
+			break;
+		while (step.status == HANG && !s->stop)
+			(void)usleep(5000);
+		if (s->stop)
+			break;
+		n = snprintf(out, sizeof(out), "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\n\r\n%s", step.status,
+			step.headers != NULL ? step.headers : "", step.body != NULL ? strlen(step.body) : 0, step.body != NULL ? step.body : "");
+		if (write(c->fd, out, (size_t)n) != n)
+			break;
+	}
+	(void)close(c->fd);
+	atomic_fetch_sub(&s->threads, 1);
+	mem_free(c);
+	return NULL;
+}
+
+static void *
+serve(void *ptr)
+{
+	struct server *s = ptr;
+
+	while (!s->stop) {
+		struct pollfd p = {.fd = s->fd, .events = POLLIN};
+		struct conversation *c;
+		pthread_t thread;
+
+		if (poll(&p, 1, 20) <= 0)
+			continue;
+		c = mem_new(struct conversation);
+		c->server = s;
+		c->fd = accept(s->fd, NULL, NULL);
+		atomic_fetch_add(&s->threads, 1);
+		assert(pthread_create(&thread, NULL, converse, c) == 0);
+		(void)pthread_detach(thread);
+	}
+	return NULL;
+}
+
+static void
+server_start(struct server *s)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+
+	(void)pthread_mutex_init(&s->lock, NULL);
+	s->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(s->fd >= 0 && bind(s->fd, (struct sockaddr *)&at, len) == 0 && listen(s->fd, 64) == 0);
+	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
+	s->port = ntohs(at.sin_port);
+	assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static void
+server_stop(struct server *s)
+{
+	s->stop = true;
+	(void)pthread_join(s->thread, NULL);
+	(void)close(s->fd);
+	wait_until(s->threads == 0);
+	(void)pthread_mutex_destroy(&s->lock);
+}
+
+static size_t
+requests_of(struct server *s)
+{
+	size_t n;
+
+	(void)pthread_mutex_lock(&s->lock);
+	n = s->n_requests;
+	(void)pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+/* ---- A writer: a component with one outlet for each lane ---- */
+
+struct fixture {
+	struct path path;
+	struct server server;
+	struct component writer;
+	struct destination *destination;
+	struct outlet *outlets[LANES_MAX];
+	struct outlet_scratch scratch[LANES_MAX];
+	struct outlet_options options;
+	struct str_map external;
+	void *items[1];
+	struct ptr_list to;
+	_Atomic int freed;
+};
+
+static void
+write_batch(struct component *c, struct batch *b)
+{
+	struct fixture *f = c->state;
+	struct lane *lane = lane_current();
+	uint32_t n = lane_number(lane);
+
+	if (f->outlets[n] == NULL)
+		f->outlets[n] = outlet_new(f->destination, lane, &f->options, &f->scratch[n]);
+	outlet_add_run(f->outlets[n], b, 0, b->n);
+	if (outlet_pressure(f->outlets[n]) != NULL)
+		lane_set_pressure(lane, outlet_pressure(f->outlets[n]));
+}
+
+static const struct component_type writer_type = {.name = "test.writer", .flags = COMPONENT_CONSUMES, .consume = write_batch};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = mem_new(struct fixture);
+	const struct destination_options options = {.remote_timeout_ns = 300 * NS_PER_MS, .min_backoff_ns = 40 * NS_PER_MS,
+		.max_backoff_ns = 80 * NS_PER_MS, .retry_429 = true};
+	char url[64];
+
+	path_init(&f->path, 2, true);
+	server_start(&f->server);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/push", f->server.port);
+	f->destination = destination_new(&f->path.runtime, "test.writer", &(struct http_options){.url = url}, STR("host"), STR("tenant"), &options);
+	f->writer = (struct component){.magic = COMPONENT_MAGIC, .type = &writer_type, .id = "test.writer", .state = f};
+	f->options = (struct outlet_options){.batch_bytes = 900, .batch_wait_ns = 30 * NS_PER_MS, .external_labels = &f->external};
+	f->items[0] = &f->writer;
+	f->to = (struct ptr_list){.items = f->items, .n = 1};
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	lanes_park(f->path.runtime.lanes);
+	for (size_t i = 0; i < LANES_MAX; i++) {
+		outlet_free(f->outlets[i]);
+		outlet_scratch_done(&f->scratch[i]);
+	}
+	lanes_resume(f->path.runtime.lanes);
+	destination_unref(f->destination);
+	server_stop(&f->server);
+	path_done(&f->path);
+	mem_free(f);
+	return 0;
+}
+
+static void
+script(struct fixture *f, const struct step *steps, size_t n)
+{
+	memcpy(f->server.steps, steps, n * sizeof(*steps));
+	f->server.n_steps = n;
+}
+
+static struct toy *
+start(struct fixture *f, uint64_t lines, uint64_t span_lines)
+{
+	struct toy *t = toy_new(&f->path, "k", &f->to, lines, span_lines);
+
+	t->freed = &f->freed;
+	(void)lanes_add(f->path.runtime.lanes, &t->stream, 0);
+	return t;
+}
+
+static void
+end(struct fixture *f, struct toy *t)
+{
+	lane_remove(&t->stream);
+	wait_until(t->closed == 1);
+	stream_unref(&t->stream);
+	wait_until(f->freed == 1);
+}
+
+static void
+test_sender__stores_and_records(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t = start(f, 1000, 25);
+	struct position position;
+	struct arena *arena = arena_new(0);
+
+	wait_until(sums_of(f->path.ledger).acknowledged == 1000);
+	assert_true(requests_of(&f->server) >= 10);
+	wait_until(!progress_pending());
+	wait_until(positions_get(f->path.runtime.positions, STR("k"), arena, &position) && position.offset == 1000 * LINE_BYTES);
+	wait_until(budget_used() == 0);
+	arena_free(arena);
+	end(f, t);
+}
+
+/* Of one queue one request at a time, whatever waits. */
+static void
+test_sender__one_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct step slow[STEPS_MAX];
+	struct toy *t;
+
+	for (size_t i = 0; i < STEPS_MAX; i++)
+		slow[i] = (struct step){.status = 204, .delay_ms = 5};
+	script(f, slow, STEPS_MAX);
+	t = start(f, 2000, 100);
+	wait_until(sums_of(f->path.ledger).acknowledged == 2000);
+	assert_int_equal(f->server.most_under_way, 1);
+	end(f, t);
+}
+
+static void
+test_sender__failures_are_sent_again(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+	size_t first;
+
+	script(f, (struct step[]){{.status = CLOSE}, {.status = 500}, {.status = 503}, {.status = 401}, {.status = HANG}, {.status = 429}}, 6);
+	t = start(f, 10, 10);
+	wait_until(sums_of(f->path.ledger).acknowledged == 10);
+	assert_int_equal(requests_of(&f->server), 7);
+	first = f->server.bytes[0];
+	for (size_t i = 1; i < 7; i++) {
+		assert_int_equal(f->server.bytes[i], first); /* the same bytes */
+		assert_true(f->server.at_ns[i] - f->server.at_ns[i - 1] >= 15 * NS_PER_MS); /* at least half the first back-off */
+	}
+	end(f, t);
+}
+
+static void
+test_sender__retry_after(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	script(f, (struct step[]){{.status = 429, .headers = "Retry-After: 1\r\n"}}, 1);
+	t = start(f, 10, 10);
+	wait_until(sums_of(f->path.ledger).acknowledged == 10);
+	assert_true(f->server.at_ns[1] - f->server.at_ns[0] >= 990 * NS_PER_MS);
+	end(f, t);
+}
+
+/* No arithmetic overflows, and a reload need not wait for it. */
+static void
+test_sender__hostile_retry_after(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	script(f, (struct step[]){{.status = 503, .headers = "Retry-After: 9223372036854775807\r\n"}}, 1);
+	t = start(f, 10, 10);
+	wait_until(requests_of(&f->server) == 1);
+	(void)usleep(100000);
+	assert_int_equal(requests_of(&f->server), 1);
+	lanes_park(f->path.runtime.lanes);
+	lanes_resume(f->path.runtime.lanes);
+	wait_until(sums_of(f->path.ledger).acknowledged == 10);
+	assert_int_equal(sums_of(f->path.ledger).resent, 10);
+	end(f, t);
+}
+
+static void
+test_sender__refusals_are_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	script(f, (struct step[]){{.status = 400, .body = "entry too far behind total ignored: 3 out of 10"}}, 1);
+	t = start(f, 10, 10);
+	wait_until(sums_of(f->path.ledger).rejected == 3);
+	assert_int_equal(sums_of(f->path.ledger).acknowledged, 7);
+	end(f, t);
+}
+
+/* While nothing is taken, no more than two requests and one open batch are made for a queue. */
+static void
+test_sender__pressure(void **state)
+{
+	struct fixture *f = *state;
+	struct step down[STEPS_MAX];
+	struct toy *t;
+
+	for (size_t i = 0; i < STEPS_MAX; i++)
+		down[i] = (struct step){.status = 503};
+	script(f, down, STEPS_MAX);
+	t = start(f, 100000, 50);
+	wait_until(requests_of(&f->server) >= 3);
+	assert_true(sums_of(f->path.ledger).read <= 500);
+	(void)usleep(100000);
+	assert_true(sums_of(f->path.ledger).read <= 500);
+	t->size = 0;
+	lanes_park(f->path.runtime.lanes);
+	lanes_resume(f->path.runtime.lanes);
+	end(f, t);
+	assert_int_equal(sums_of(f->path.ledger).in_flight, 0);
+}
+
+/* Park sends what is open while that works: nothing is repeated. */
+static void
+test_sender__quiesce_sends_what_it_can(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	f->options.batch_wait_ns = 3600 * NS_PER_S;
+	f->options.batch_bytes = 1 << 20;
+	t = start(f, 100, 100);
+	wait_until(sums_of(f->path.ledger).in_flight == 100);
+	lanes_park(f->path.runtime.lanes);
+	assert_int_equal(sums_of(f->path.ledger).acknowledged, 100);
+	lanes_resume(f->path.runtime.lanes);
+	assert_int_equal(requests_of(&f->server), 1);
+	end(f, t);
+}
+
+static void
+test_sender__drain(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	f->options.batch_wait_ns = 3600 * NS_PER_S;
+	t = start(f, 50, 50);
+	wait_until(sums_of(f->path.ledger).in_flight == 50);
+	lanes_drain(f->path.runtime.lanes);
+	assert_true(sender_drain(f->path.runtime.sender, PATIENCE_NS));
+	assert_int_equal(sums_of(f->path.ledger).acknowledged, 50);
+	lanes_park(f->path.runtime.lanes);
+	lanes_evict(f->path.runtime.lanes, &t->stream);
+	lanes_resume(f->path.runtime.lanes);
+	stream_unref(&t->stream);
+}
+
+/* When the drain's time is over nothing goes out again, not even while the lanes are parked for the end. */
+static void
+test_sender__drain_cut_off(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+	size_t requests;
+	int64_t before;
+
+	script(f, (struct step[]){{.status = HANG}, {.status = HANG}, {.status = HANG}, {.status = HANG}}, 4);
+	t = start(f, 10, 10);
+	wait_until(requests_of(&f->server) >= 1);
+	lanes_drain(f->path.runtime.lanes);
+	before = clock_mono_ns();
+	assert_false(sender_drain(f->path.runtime.sender, 20 * NS_PER_MS));
+	(void)usleep(10000);
+	requests = requests_of(&f->server);
+	lanes_park(f->path.runtime.lanes);
+	assert_true(clock_mono_ns() - before < 2 * NS_PER_S);
+	assert_int_equal(requests_of(&f->server), requests);
+	assert_int_equal(sums_of(f->path.ledger).in_flight, 10);
+	lanes_evict(f->path.runtime.lanes, &t->stream);
+	lanes_resume(f->path.runtime.lanes);
+	stream_unref(&t->stream);
+}
+
+/* Empty lines and labels that Loki cannot read. */
+static void
+test_outlet__bounds(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	f->options.batch_bytes = 100000000;
+	f->options.streams_max = 1;
+	t = toy_new(&f->path, "k", &f->to, 2000, 2000);
+	t->freed = &f->freed;
+	(void)lanes_add(f->path.runtime.lanes, &t->stream, 0);
+	wait_until(sums_of(f->path.ledger).acknowledged == 2000);
+	wait_until(budget_used() == 0);
+	assert_int_equal(requests_of(&f->server), 1);
+	end(f, t);
+}
+
+static void
+test_sender__alive(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)sender_alive(f->path.runtime.sender);
+	(void)usleep(50000);
+	assert_true(sender_alive(f->path.runtime.sender));
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_sender__stores_and_records),
+		T(test_sender__one_at_a_time),
+		T(test_sender__failures_are_sent_again),
+		T(test_sender__retry_after),
+		T(test_sender__hostile_retry_after),
+		T(test_sender__refusals_are_counted),
+		T(test_sender__pressure),
+		T(test_sender__quiesce_sends_what_it_can),
+		T(test_sender__drain),
+		T(test_sender__drain_cut_off),
+		T(test_sender__alive),
+		T(test_outlet__bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
