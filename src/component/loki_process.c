@@ -115,7 +115,11 @@ process_consume(struct component *c, struct batch *b)
 	const struct process_args *a = c->args;
 
 	pipeline_run(s->pipeline, b);
-	component_forward(&a->forward_to, b);
+	for (size_t from = 0; from < b->n; from += BATCH_ENTRIES_MAX) {
+		struct batch slice = batch_slice(b, from, b->n - from < BATCH_ENTRIES_MAX ? b->n - from : BATCH_ENTRIES_MAX);
+
+		component_forward(&a->forward_to, &slice);
+	}
 }
 
 static void

@@ -227,22 +227,25 @@ batch_drop(struct batch *b, size_t i, const struct drop_reason *reason)
 	b->n_dropped++;
 }
 
+/* Between batches of the same columns, or within one. */
 static void
-move_entry(struct batch *b, size_t to, size_t from)
+copy_entry(struct batch *to_batch, size_t to, const struct batch *b, size_t from)
 {
-	b->ts[to] = b->ts[from];
-	b->line[to] = b->line[from];
-	b->labels[to] = b->labels[from];
-	b->metadata[to] = b->metadata[from];
-	b->origin[to] = b->origin[from];
+	to_batch->ts[to] = b->ts[from];
+	to_batch->line[to] = b->line[from];
+	to_batch->labels[to] = b->labels[from];
+	to_batch->metadata[to] = b->metadata[from];
+	to_batch->origin[to] = b->origin[from];
 	if (b->mark != NULL)
-		b->mark[to] = b->mark[from];
+		to_batch->mark[to] = b->mark[from];
+	if (to_batch == b && b->picked != NULL)
+		to_batch->picked[to] = b->picked[from];
 	if (b->seed != NULL)
-		b->seed[to] = b->seed[from];
-	if (b->extra != NULL)
-		b->extra[to] = b->extra[from];
+		to_batch->seed[to] = b->seed[from];
+	if (to_batch->extra != NULL)
+		to_batch->extra[to] = b->extra != NULL ? b->extra[from] : NULL;
 	for (size_t c = 0; b->cells != NULL && c < b->columns->n; c++)
-		b->cells[c][to] = b->cells[c][from];
+		to_batch->cells[c][to] = b->cells[c][from];
 }
 
 void
@@ -257,7 +260,7 @@ batch_compact(struct batch *b)
 
 		if (reason == NULL) {
 			if (kept != i)
-				move_entry(b, kept, i);
+				copy_entry(b, kept, b, i);
 			kept++;
 			continue;
 		}
@@ -270,4 +273,163 @@ batch_compact(struct batch *b)
 	assert(kept + b->n_dropped == b->n);
 	b->n = kept;
 	b->n_dropped = 0;
+}
+
+struct batch
+batch_slice(const struct batch *b, size_t from, size_t n)
+{
+	struct batch slice = *b;
+
+	assert(b->columns == NULL && b->n_dropped == 0 && from + n <= b->n);
+	slice.n = slice.cap = n;
+	slice.ts += from;
+	slice.line += from;
+	slice.labels += from;
+	slice.metadata += from;
+	slice.origin += from;
+	slice.mark = b->mark != NULL ? b->mark + from : NULL;
+	slice.drop = NULL;
+	return slice;
+}
+
+static void *
+grown(struct batch *b, const void *old, size_t cap, size_t bytes)
+{
+	void *more = arena_alloc(b->arena, cap * bytes);
+
+	if (b->n > 0)
+		memcpy(more, old, b->n * bytes);
+	return more;
+}
+
+void
+batch_reserve(struct batch *b, size_t cap)
+{
+	assert(b->n_dropped == 0);
+	if (cap <= b->cap)
+		return;
+	b->ts = grown(b, b->ts, cap, sizeof(*b->ts));
+	b->line = grown(b, b->line, cap, sizeof(*b->line));
+	b->labels = grown(b, b->labels, cap, sizeof(*b->labels));
+	b->metadata = grown(b, b->metadata, cap, sizeof(*b->metadata));
+	b->origin = grown(b, b->origin, cap, sizeof(*b->origin));
+	if (b->mark != NULL)
+		b->mark = grown(b, b->mark, cap, sizeof(*b->mark));
+	if (b->picked != NULL)
+		b->picked = grown(b, b->picked, cap, sizeof(*b->picked));
+	if (b->seed != NULL)
+		b->seed = grown(b, b->seed, cap, sizeof(*b->seed));
+	if (b->extra != NULL) {
+		struct extra **old = b->extra;
+
+		b->extra = arena_zalloc(b->arena, cap * sizeof(*b->extra));
+		memcpy(b->extra, old, b->n * sizeof(*old));
+	}
+	for (size_t c = 0; b->cells != NULL && c < b->columns->n; c++)
+		b->cells[c] = grown(b, b->cells[c], cap, sizeof(struct cell));
+	b->drop = NULL;
+	b->cap = cap;
+}
+
+/* A list of its own: what is set later for one entry is not that of another. */
+static struct extra *
+copy_extra(struct arena *arena, const struct extra *from)
+{
+	struct extra *first = NULL, **end = &first;
+
+	for (; from != NULL; from = from->next) {
+		*end = arena_alloc(arena, sizeof(**end));
+		**end = *from;
+		end = &(*end)->next;
+	}
+	return first;
+}
+
+void
+batch_copy(struct batch *b, size_t to, size_t from)
+{
+	if (to == from)
+		return;
+	assert(to < b->cap);
+	copy_entry(b, to, b, from);
+	if (b->extra != NULL)
+		b->extra[to] = copy_extra(b->arena, b->extra[from]);
+}
+
+/* An empty batch with the columns that b has. */
+static struct batch *
+empty_like(const struct batch *b, size_t cap)
+{
+	struct batch *made = arena_make(b->arena, struct batch);
+
+	*made = *b;
+	made->n = made->cap = 0;
+	made->picked = NULL;
+	made->drop = NULL;
+	if (b->cells != NULL)
+		made->cells = arena_array(b->arena, struct cell *, b->columns->n);
+	batch_reserve(made, cap);
+	return made;
+}
+
+struct batch *
+batch_pick(const struct batch *b, const bool *which, size_t n)
+{
+	struct batch *picked = empty_like(b, n);
+
+	picked->picked = arena_alloc(b->arena, n * sizeof(*picked->picked));
+	for (size_t i = 0; i < b->n; i++) {
+		if (!which[i])
+			continue;
+		copy_entry(picked, picked->n, b, i);
+		picked->picked[picked->n++] = (uint32_t)i;
+	}
+	assert(picked->n == n);
+	return picked;
+}
+
+/* Whether the picked entries are what they were, one for one. */
+static bool
+all_there(const bool *which, const struct batch *picked, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!which[i])
+			continue;
+		if (k == picked->n || picked->picked[k] != i)
+			return false;
+		k++;
+	}
+	return k == picked->n;
+}
+
+void
+batch_put_back(struct batch *b, const bool *which, const struct batch *picked)
+{
+	struct batch *merged;
+	size_t k = 0;
+
+	assert(b->n_dropped == 0 && picked->n_dropped == 0);
+	if (b->extra == NULL && picked->extra != NULL)
+		b->extra = arena_zalloc(b->arena, b->cap * sizeof(*b->extra));
+	if (all_there(which, picked, b->n)) {
+		for (; k < picked->n; k++)
+			copy_entry(b, picked->picked[k], picked, k);
+		return;
+	}
+	merged = empty_like(b, b->n + picked->n);
+	if (b->picked != NULL)
+		merged->picked = arena_alloc(b->arena, merged->cap * sizeof(*b->picked));
+	for (size_t i = 0; i < b->n; i++) {
+		size_t before = merged->n;
+
+		if (!which[i])
+			copy_entry(merged, merged->n++, b, i);
+		for (; which[i] && k < picked->n && picked->picked[k] == i; k++)
+			copy_entry(merged, merged->n++, picked, k);
+		for (; b->picked != NULL && before < merged->n; before++)
+			merged->picked[before] = b->picked[i];
+	}
+	*b = *merged;
 }

@@ -52,21 +52,29 @@ receipt_free(struct receipt *r)
 	mem_free(r);
 }
 
+/* What does not fit stays: such a line is never counted as dropped. */
+#define BRANCHES_MAX UINT16_MAX
+
 void
-receipt_branch(struct receipt *r, const struct batch *b, size_t more)
+receipt_split(struct receipt *r, struct origin origin, size_t more)
 {
 	if (more == 0)
 		return;
 	/* A span has no more lines than bytes. */
 	if (r->extra_branches == NULL)
-		r->extra_branches = mem_zalloc((size_t)(r->to - r->from));
-	for (size_t i = 0; i < b->n; i++) {
-		for (uint32_t k = 0; k < b->origin[i].lines; k++) {
-			uint8_t *extra = &r->extra_branches[b->origin[i].line + k];
+		r->extra_branches = mem_zalloc((size_t)(r->to - r->from) * sizeof(*r->extra_branches));
+	for (uint32_t k = 0; k < origin.lines; k++) {
+		uint16_t *extra = &r->extra_branches[origin.line + k];
 
-			*extra = more > (size_t)(UINT8_MAX - *extra) ? UINT8_MAX : (uint8_t)(*extra + more);
-		}
+		*extra = more > (size_t)(BRANCHES_MAX - *extra) ? BRANCHES_MAX : (uint16_t)(*extra + more);
 	}
+}
+
+void
+receipt_branch(struct receipt *r, const struct batch *b, size_t more)
+{
+	for (size_t i = 0; more > 0 && i < b->n; i++)
+		receipt_split(r, b->origin[i], more);
 }
 
 static void
@@ -92,11 +100,11 @@ receipt_drop(struct receipt *r, struct origin origin, const char *reason)
 	uint32_t gone = 0;
 
 	for (uint32_t k = 0; k < origin.lines; k++) {
-		uint8_t *extra = r->extra_branches != NULL ? &r->extra_branches[origin.line + k] : NULL;
+		uint16_t *extra = r->extra_branches != NULL ? &r->extra_branches[origin.line + k] : NULL;
 
 		if (extra == NULL || *extra == 0)
 			gone++;
-		else if (*extra < UINT8_MAX)
+		else if (*extra < BRANCHES_MAX)
 			(*extra)--;
 	}
 	if (gone > 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog_priv.h"
-#include "longship/codec/json_tree.h"
+#include "longship/codec/json_scan.h"
+#include "longship/codec/json_text.h"
 #include "longship/codec/timefmt.h"
-#include "longship/codec/unicode.h"
 #include "longship/flow/label_memo.h"
 
 /*
@@ -66,25 +66,46 @@ name_is(struct str name, const char *lower)
 	return at == name.len;
 }
 
-static bool
-read_fields(const struct json *doc, struct str values[FIELDS])
+/* As Go reads a string: what is not UTF-8 becomes U+FFFD. */
+static struct str
+read_string(struct arena *arena, struct str inner)
 {
-	if (doc == NULL || doc->kind != JSON_TREE_OBJECT)
+	struct str text = json_text_unescape(arena, inner);
+	char *out, *p;
+
+	if (str_utf8_valid(text))
+		return text.len > 0 ? text : STR("");
+	p = out = arena_alloc(arena, text.len * 3);
+	while (text.len > 0) {
+		uint32_t rune;
+		size_t n = str_utf8_decode(text, &rune);
+
+		memcpy(p, n > 0 ? text.s : "\xef\xbf\xbd", n > 0 ? n : 3);
+		p += n > 0 ? n : 3;
+		text = str_from_offset(text, n > 0 ? n : 1);
+	}
+	return (struct str){out, (size_t)(p - out)};
+}
+
+static bool
+read_fields(struct arena *arena, struct str line, struct str values[FIELDS])
+{
+	struct json_scan_member *members;
+	size_t n;
+
+	if (!json_scan_members(arena, line, &members, &n))
 		return false;
 	for (size_t k = 0; k < FIELDS; k++)
 		values[k] = STR("");
-	for (size_t i = 0; i < doc->object.n; i++) {
-		const struct json_field *f = &doc->object.fields[i];
+	for (size_t i = 0; i < n; i++) {
+		struct str name = json_text_unescape(arena, members[i].name), value = members[i].value;
 
 		for (size_t k = 0; k < FIELDS; k++) {
-			if (!name_is(f->name, field_names[k]) || f->value.kind == JSON_TREE_NULL)
+			if (!name_is(name, field_names[k]) || value.s[0] == 'n')
 				continue;
-			if (f->value.kind != JSON_TREE_STRING)
+			if (value.s[0] != '"')
 				return false;
-			if (f->value.text.len > 0)
-				values[k] = f->value.text;
-			else
-				values[k] = STR("");
+			values[k] = read_string(arena, (struct str){value.s + 1, value.len - 2});
 		}
 	}
 	return values[FIELD_LOG].len > 0;
@@ -95,11 +116,11 @@ apply(void *state, struct batch *b)
 {
 	const struct state *s = state;
 	struct label_memo *memo = label_memo_new(b->arena, 1);
-	struct str values[FIELDS], error;
+	struct str values[FIELDS];
 	struct timefmt_time t;
 
 	for (size_t i = 0; i < b->n; i++) {
-		if (!read_fields(json_tree_parse(b->arena, b->line[i], 0, &error), values))
+		if (!read_fields(b->arena, b->line[i], values))
 			continue;
 		for (size_t k = 0; k < FIELDS; k++)
 			batch_set_cell(b, s->columns[k], i, cell_string(values[k]));

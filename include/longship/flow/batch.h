@@ -10,6 +10,8 @@
  * the label of this name in seed[i]", so that seeding costs nothing per line. batch_cell resolves it.
  * Values under names that only the line knows (regex-selected keys) go to `extra`.
  *
+ * cap is at most BATCH_ENTRIES_MAX outside of pipelines.
+ *
  * Dropping: batch_drop marks, batch_compact (called by the runner after each stage) removes.
  */
 #include <stdatomic.h>
@@ -77,13 +79,14 @@ struct batch {
 	struct receipt *receipt;   /* whose lines these are (flow/receipt.h); NULL: nobody counts (inspect) */
 	struct memory *memory;     /* what the source stream remembers between spans (flow/memory.h) */
 
-	size_t n, cap;             /* entries; all columns below have room for cap ≤ BATCH_ENTRIES_MAX */
+	size_t n, cap;             /* entries; all columns below have room for cap */
 	int64_t *ts;               /* ns since 1970 */
 	struct str *line;
 	const struct labels **labels;
 	const struct metadata **metadata; /* NULL: none */
 	struct origin *origin;
 	int64_t *mark;             /* the line's own time: "now" for its stages; NULL: ts, as long as no stage has changed it */
+	uint32_t *picked;          /* in a batch of batch_pick: which entry of the other one this was; else NULL */
 
 	/* Only inside a pipeline. */
 	const struct labels **seed; /* labels as they were on entry */
@@ -98,6 +101,21 @@ struct batch {
 struct batch *batch_new(struct arena *, struct labels_table *, size_t cap);
 /* The same entries again, so that a receiver may write in place while another has them, too. */
 struct batch *batch_clone(const struct batch *);
+
+/* Entries from … from + n - 1 as a batch of their own that shares the columns: for receivers, one after another. */
+struct batch batch_slice(const struct batch *, size_t from, size_t n);
+
+/*
+ * For stages that make more of an entry than one. A line is at most a span long, so a batch grows by no more entries than a span
+ * has bytes; receivers get it in slices of BATCH_ENTRIES_MAX.
+ */
+void batch_reserve(struct batch *, size_t cap);
+/* Entry `from` once more at `to`, with all its columns. */
+void batch_copy(struct batch *, size_t to, size_t from);
+
+/* The entries i with which[i] as a batch of their own, to run stages over; and what became of them back in their places. */
+struct batch *batch_pick(const struct batch *, const bool *which, size_t n);
+void batch_put_back(struct batch *, const bool *which, const struct batch *picked);
 
 /* Extracted value of a column: never CELL_SEED. */
 static inline struct cell batch_cell(const struct batch *, size_t column, size_t i);

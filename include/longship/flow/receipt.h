@@ -47,7 +47,7 @@ struct receipt {
 	struct memory *before, *after; /* stream memory at `from` and `to`; NULL: empty */
 
 	/* Lane thread, until processed. */
-	uint8_t *extra_branches;   /* per line: branches of the graph beyond one, UINT8_MAX: too many to count; NULL: none has more */
+	uint16_t *extra_branches;  /* per line: branches beyond one, of the graph or of its entries, UINT16_MAX: too many to count; NULL: none has more */
 	struct receipt_count *drops; /* room for DROP_REASONS_MAX; NULL until there is one */
 	size_t n_drops;
 	uint64_t budget_bytes;     /* its own memory, taken from the budget when processed */
@@ -62,6 +62,8 @@ struct receipt {
 struct receipt *receipt_new(struct stream *, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times);
 /* The batch's lines go to `more` further branches. Lane thread. */
 void receipt_branch(struct receipt *, const struct batch *, size_t more);
+/* A line has become `more` further entries, each a branch of its own. Lane thread. */
+void receipt_split(struct receipt *, struct origin, size_t more);
 /* One branch of these lines ends here under a reason. Lane thread. */
 void receipt_drop(struct receipt *, struct origin, const char *reason);
 /* The lane has processed the span (lines is set): they are in flight now. Then the lane unrefs. */
