@@ -29,6 +29,7 @@ table() {
 		check python3 bin:python3
 		check curl bin:curl
 		check procps bin:ps
+		check openssl bin:openssl
 		check util-linux bin:flock
 		fuzz clang-14 bin:clang-14
 		fuzz libclang-rt-14-dev clang:14
