@@ -156,6 +156,7 @@ static void
 watch_path(struct follow *f)
 {
 	struct watcher *w = f->shared->component->runtime->watcher;
+	struct stat st;
 	int r;
 
 	if (w == NULL) {
@@ -165,7 +166,20 @@ watch_path(struct follow *f)
 	if (f->watch == NULL) {
 		r = watcher_watch(w, f->dir, on_event, f, &f->watch);
 		f->polled = r < 0 && r != -ENOENT;
+		if (f->watch != NULL && stat(f->dir, &st) == 0) {
+			f->dir_dev = st.st_dev;
+			f->dir_ino = st.st_ino;
+		}
 	}
+}
+
+/* A directory that was removed and made again: the kernel says so only when the last file of the old one is closed. */
+static bool
+watches_another_dir(const struct follow *f)
+{
+	struct stat st;
+
+	return f->watch != NULL && stat(f->dir, &st) == 0 && (st.st_dev != f->dir_dev || st.st_ino != f->dir_ino);
 }
 
 struct follow *
@@ -408,8 +422,10 @@ place_tail(struct follow *f, struct tail *t, uint64_t size)
 		evicted->owner = NULL;
 		leave_path(f->shared, evicted->stream.name);
 		stream_unref(&evicted->stream);
-	} else if (!stream_restore(&t->stream) && f->shared->tail_from_end && first) {
-		tail_skip_to_end(t, size);
+	} else if (!stream_restore(&t->stream) && f->shared->tail_from_end) {
+		if (first)
+			tail_skip_to_end(t, size);
+		progress_note(&t->stream); /* the next start must not skip what comes until then */
 	}
 	return t->stream.read_offset <= size;
 }
@@ -432,6 +448,10 @@ run_tail(struct follow *f, struct tail *t)
 	count_active(f->shared, 1);
 	if (f->watch != NULL)
 		watch_real(f);
+	if (watches_another_dir(f)) {
+		f->polled = true;
+		f->shared->look_soon(f->shared->component);
+	}
 	f->lane = lanes_add(lanes, &t->stream, f->lane);
 }
 

@@ -38,6 +38,7 @@ struct follow {
 	int64_t look_at_ns;         /* not before (monotonic), after such a failure */
 	struct dir_watch *watch, *real_watch; /* of the path's directory, and of the one it links to */
 	char *real_dir, *real_name;
+	uint64_t dir_dev, dir_ino; /* of the directory that is watched */
 	bool polled;   /* its directory cannot be watched */
 	bool missing;  /* not there or not readable: looked for again */
 	int said_errno; /* of the last warning */

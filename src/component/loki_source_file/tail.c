@@ -84,12 +84,10 @@ tail_skip_to_end(struct tail *t, uint64_t size)
 		if (newline != NULL) {
 			t->stream.read_offset = end - want + (uint64_t)(newline - buffer) + 1;
 			t->stream.position = t->stream.read_offset;
-			break;
+			return;
 		}
 		end -= want;
 	}
-	/* Lines that come while longship is stopped are behind the end that was meant. */
-	progress_note(&t->stream);
 }
 
 /* Remembers when the file was seen this large. When all places are taken the newest two become one: older data gets a

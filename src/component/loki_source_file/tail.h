@@ -56,5 +56,5 @@ struct tail {
 /* Takes fd. first_seen_ns: for data that is there already. One reference, the caller's. */
 struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *, struct str key, const char *path, int fd,
 	const struct target *, const struct ptr_list *forward_to, uint64_t size, int64_t first_seen_ns);
-/* Starts behind the last complete line of the file, and says so to the store. */
+/* Starts behind the last complete line of the file. */
 void tail_skip_to_end(struct tail *, uint64_t size);

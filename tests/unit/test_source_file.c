@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* loki.source.file as a component: real files, the real loop and watcher, receivers that hold. */
+#include "flow_fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "../../src/flow/graph_priv.h"
+#include "longship/base/check.h"
+#include "longship/flow/watcher.h"
+#include "longship/os/loop.h"
+
+extern const struct component_type loki_source_file;
+
+#define FILES_MAX 4
+
+struct file_test {
+	struct path path;
+	struct sink sink;
+	void *items[1];
+	struct graph_node node;
+	void *args;
+	struct str_pair labels[FILES_MAX][2];
+	struct target targets[FILES_MAX];
+	char names[FILES_MAX][128];
+};
+
+static void *
+arg(struct file_test *f, const char *name)
+{
+	const struct arg_spec *spec = loki_source_file.args;
+
+	while (strcmp(spec->name, name) != 0)
+		spec++;
+	return (char *)f->args + spec->offset;
+}
+
+static const char *
+in_dir(struct file_test *f, const char *name, char out[128])
+{
+	(void)snprintf(out, 128, "%s/logs/%s", f->path.dir, name);
+	return out;
+}
+
+/* names: of the files; label: one more label, NULL: none. */
+static void
+set_targets(struct file_test *f, size_t n, const char *const *names, const char *label)
+{
+	struct target_list *list = arg(f, "targets");
+
+	for (size_t i = 0; i < n; i++) {
+		f->labels[i][0] = (struct str_pair){STR("__path__"), str_from(in_dir(f, names[i], f->names[i]))};
+		f->labels[i][1] = (struct str_pair){STR("app"), str_from(label != NULL ? label : "")};
+		f->targets[i] = (struct target){f->labels[i], label != NULL ? 2 : 1};
+	}
+	*list = (struct target_list){f->targets, n};
+	*(struct ptr_list *)arg(f, "forward_to") = (struct ptr_list){f->items, 1};
+}
+
+static int
+setup(void **state)
+{
+	struct file_test *f = mem_new(struct file_test);
+	char logs[128];
+
+	path_init(&f->path, 2, false);
+	assert_int_equal(mkdir(in_dir(f, "", logs), 0700), 0);
+	assert_int_equal(loop_new(&f->path.runtime.loop), 0);
+	assert_int_equal(watcher_new(f->path.runtime.loop, &f->path.runtime.watcher), 0);
+	sink_init(&f->sink, SINK_HOLD);
+	f->items[0] = &f->sink.component;
+	f->args = mem_zalloc(loki_source_file.args_size);
+	(void)pthread_mutex_init(&f->node.health_lock, NULL);
+	f->node.component = (struct component){.magic = COMPONENT_MAGIC, .type = &loki_source_file, .id = "loki.source.file.t",
+		.runtime = &f->path.runtime, .node = &f->node, .state = mem_zalloc(loki_source_file.state_size)};
+	*state = f;
+	return 0;
+}
+
+static void
+turn(struct file_test *f)
+{
+	(void)loop_turn(f->path.runtime.loop, 5 * NS_PER_MS);
+}
+
+#define turn_until(condition)                                                                  \
+	do {                                                                                   \
+		int64_t until_ = clock_mono_ns() + 2 * PATIENCE_NS;                            \
+		while (!(condition) && clock_mono_ns() < until_)                               \
+			turn(f);                                                               \
+		assert_true(condition);                                                        \
+	} while (0)
+
+static void
+begin(struct file_test *f)
+{
+	assert_int_equal(loki_source_file.start(&f->node.component, f->args), 0);
+}
+
+static void
+update(struct file_test *f)
+{
+	loki_source_file.update(&f->node.component, f->args, f->args);
+}
+
+static void
+stop(struct file_test *f)
+{
+	sink_release_all(&f->sink, true);
+	loki_source_file.stop(&f->node.component);
+	while (loop_turn(f->path.runtime.loop, 0) > 0)
+		;
+	(void)progress_write(f->path.runtime.positions, NULL, 0);
+	memset(f->node.component.state, 0, loki_source_file.state_size);
+}
+
+static int
+teardown(void **state)
+{
+	struct file_test *f = *state;
+
+	stop(f);
+	watcher_free(f->path.runtime.watcher);
+	mem_free(f->node.component.state);
+	mem_free(f->args);
+	lanes_free(f->path.runtime.lanes);
+	loop_free(f->path.runtime.loop);
+	f->path.runtime.lanes = NULL;
+	path_done(&f->path);
+	sink_done(&f->sink);
+	(void)pthread_mutex_destroy(&f->node.health_lock);
+	mem_free(f);
+	return 0;
+}
+
+static void
+append(struct file_test *f, const char *name, const char *text)
+{
+	char path[128];
+	int fd = open(in_dir(f, name, path), O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	(void)close(fd);
+}
+
+static void
+rename_to(struct file_test *f, const char *from, const char *to)
+{
+	char a[128], b[128];
+
+	assert_int_equal(rename(in_dir(f, from, a), in_dir(f, to, b)), 0);
+}
+
+/* How often a line has arrived. */
+static size_t
+seen(struct file_test *f, const char *text)
+{
+	size_t n = 0;
+
+	(void)pthread_mutex_lock(&f->sink.lock);
+	for (size_t i = 0; i < f->sink.held.len; i++)
+		n += strcmp(f->sink.held.items[i].text, text) == 0;
+	(void)pthread_mutex_unlock(&f->sink.lock);
+	return n;
+}
+
+static void
+test_source_file__rotated_to_another_followed_path(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "one\ntwo\n");
+	set_targets(f, 2, (const char *const[]){"a", "a.1"}, NULL);
+	begin(f);
+	turn_until(seen(f, "two") == 1);
+	rename_to(f, "a", "a.1");
+	append(f, "a", "three\n");
+	append(f, "a.1", "late\n");
+	turn_until(seen(f, "three") == 1 && seen(f, "late") == 1);
+	for (int i = 0; i < 20; i++)
+		turn(f);
+	assert_int_equal(seen(f, "one") + seen(f, "two") + seen(f, "three") + seen(f, "late"), 4);
+}
+
+static void
+test_source_file__target_gone_and_back(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	set_targets(f, 0, NULL, NULL);
+	update(f);
+	append(f, "a", "two\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	update(f);
+	for (int i = 0; i < 20; i++)
+		turn(f);
+	assert_int_equal(seen(f, "one"), 1); /* not again while the first one is in flight */
+	sink_release_all(&f->sink, false);
+	(void)progress_write(f->path.runtime.positions, NULL, 0);
+	turn_until(seen(f, "two") == 1);
+	assert_int_equal(seen(f, "one"), 1);
+}
+
+static void
+test_source_file__label_change_keeps_what_is_in_flight(void **state)
+{
+	struct file_test *f = *state;
+	int64_t ts;
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, "old");
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	ts = f->sink.held.items[0].ts;
+	sink_release_all(&f->sink, true);
+	(void)usleep(10000);
+	set_targets(f, 1, (const char *const[]){"a"}, "new");
+	update(f);
+	turn_until(seen(f, "one") == 2);
+	assert_int_equal(f->sink.held.items[1].ts, ts);
+	append(f, "a", "two\n");
+	turn_until(seen(f, "two") == 1);
+}
+
+static void
+test_source_file__truncated(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	append(f, "a", "one\ntwo\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "two") == 1);
+	assert_int_equal(truncate(in_dir(f, "a", path), 0), 0);
+	append(f, "a", "new\n");
+	turn_until(seen(f, "new") == 1); /* although the old generation is still in flight */
+	append(f, "a", "newer\n");
+	turn_until(seen(f, "newer") == 1);
+	assert_int_equal(seen(f, "one"), 1);
+}
+
+static void
+test_source_file__tail_from_end(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "old\npart");
+	*(bool *)arg(f, "tail_from_end") = true;
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	append(f, "a", "ial\n");
+	turn_until(seen(f, "partial") == 1);
+	rename_to(f, "a", "b");
+	append(f, "a", "fresh\n"); /* a rotated file's successor is read from its start */
+	turn_until(seen(f, "fresh") == 1);
+	assert_int_equal(seen(f, "old"), 0);
+	stop(f);
+	append(f, "a", "while down\n");
+	begin(f);
+	turn_until(seen(f, "while dow") == 1);
+	assert_int_equal(seen(f, "old"), 0);
+}
+
+static void
+test_source_file__tail_from_end_is_remembered(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "old\n");
+	*(bool *)arg(f, "tail_from_end") = true;
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn(f);
+	stop(f);
+	append(f, "a", "down\n");
+	begin(f);
+	turn_until(seen(f, "down") == 1);
+	assert_int_equal(seen(f, "old"), 0);
+}
+
+static void
+test_source_file__two_names_of_one_file(void **state)
+{
+	struct file_test *f = *state;
+	char a[128], b[128];
+
+	append(f, "a", "one\n");
+	assert_int_equal(symlink(in_dir(f, "a", a), in_dir(f, "b", b)), 0);
+	set_targets(f, 2, (const char *const[]){"a", "b"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 2);
+	append(f, "a", "two\n");
+	turn_until(seen(f, "two") == 2);
+}
+
+static void
+test_source_file__deleted_with_its_target(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	append(f, "a", "last\n");
+	assert_int_equal(unlink(in_dir(f, "a", path)), 0);
+	set_targets(f, 0, NULL, NULL);
+	update(f);
+	turn_until(seen(f, "last") == 1);
+}
+
+static void
+test_source_file__directory_made_again(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	assert_int_equal(unlink(in_dir(f, "a", path)), 0);
+	assert_int_equal(rmdir(in_dir(f, "", path)), 0);
+	for (int i = 0; i < 10; i++)
+		turn(f);
+	assert_int_equal(mkdir(in_dir(f, "", path), 0700), 0);
+	append(f, "a", "again\n");
+	turn_until(seen(f, "again") == 1);
+	append(f, "a", "watched\n");
+	turn_until(seen(f, "watched") == 1);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_source_file__rotated_to_another_followed_path),
+		T(test_source_file__target_gone_and_back),
+		T(test_source_file__label_change_keeps_what_is_in_flight),
+		T(test_source_file__truncated),
+		T(test_source_file__tail_from_end),
+		T(test_source_file__tail_from_end_is_remembered),
+		T(test_source_file__two_names_of_one_file),
+		T(test_source_file__deleted_with_its_target),
+		T(test_source_file__directory_made_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
