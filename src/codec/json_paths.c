@@ -194,14 +194,7 @@ json_paths_add(struct json_paths *paths, struct str expression, struct str *ret_
 		return false;
 	}
 	if (!path_parse(&p, &node)) {
-		*ret_error = p.at < expression.len
-				     ? arena_printf(paths->arena,
-					       "'%c' at offset %zu is not supported yet by longship: only field paths "
-					       "such as "
-					       "a.b[0].\"x-y\" are",
-					       expression.s[p.at], p.at)
-				     : arena_printf(paths->arena, "incomplete expression, which is not supported: only "
-								  "field paths such as a.b[0].\"x-y\" are");
+		*ret_error = arena_printf(paths->arena, "no field path such as a.b[0].\"x-y\" from offset %zu on", p.at);
 		return false;
 	}
 	slot = arena_make(paths->arena, struct slot_list);

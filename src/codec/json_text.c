@@ -94,9 +94,9 @@ quote_byte(struct buf *b, unsigned char c)
 	}
 }
 
-/* As jsoniter does it by default; < > & too, and no short forms of \b and \f, unlike encoding/json. */
-static void
-quote(struct buf *b, struct str s)
+/* No short forms of \b and \f, unlike encoding/json. */
+bool
+json_text_quote(struct buf *b, struct str s)
 {
 	size_t start = 0, i = 0;
 
@@ -126,7 +126,7 @@ quote(struct buf *b, struct str s)
 		start = i;
 	}
 	buf_append(b, s.s + start, s.len - start);
-	buf_putc(b, '"');
+	return buf_putc(b, '"');
 }
 
 static size_t
@@ -294,7 +294,7 @@ compact_string(struct compact *c, struct arena *arena, struct str text, size_t i
 	}
 	assert(i < text.len);
 	inner = (struct str){text.s + start, i - start};
-	quote(&c->out, escaped ? json_text_unescape(arena, inner) : inner);
+	(void)json_text_quote(&c->out, escaped ? json_text_unescape(arena, inner) : inner);
 	return i + 1;
 }
 

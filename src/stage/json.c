@@ -2,9 +2,13 @@
 #include "longship/codec/json.h"
 
 #include "catalog_priv.h"
+#include "longship/codec/jmespath.h"
 #include "longship/codec/regex.h"
 
-/* stage.json: fields of a JSON line become extracted values (reference 8.8). */
+/*
+ * stage.json: fields of a JSON line become extracted values (reference 8.8). Field paths are read in the one pass that
+ * checks the text; only for other expressions the line becomes a tree, in memory that is kept from line to line.
+ */
 
 struct json_args {
 	struct str_map expressions;
@@ -16,7 +20,7 @@ static const struct arg_spec args[] = {
 	{.name = "expressions",
 		.kind = ARG_STRING_MAP,
 		.offset = offsetof(struct json_args, expressions),
-		.doc = "Extracted name = field path; an empty path is the name itself."},
+		.doc = "Extracted name = JMESPath expression; an empty one is the name itself."},
 	{.name = "regex",
 		.kind = ARG_STRING,
 		.offset = offsetof(struct json_args, regex),
@@ -32,9 +36,16 @@ static const struct arg_spec args[] = {
 	{0},
 };
 
+struct general {
+	const struct jmespath *expression;
+	size_t column;
+};
+
 struct state {
 	struct json_paths *paths;
-	size_t *columns; /* of each path */
+	size_t *columns;	 /* of each path */
+	struct general *general; /* the expressions that are no paths */
+	size_t n_general;
 	size_t source;
 	const struct regex *regex; /* or NULL */
 	bool drop_malformed;
@@ -44,22 +55,37 @@ struct state {
 static const struct drop_reason malformed = {.name = "malformed_json"};
 
 static bool
-build_paths(struct stage_builder *b, struct state *s, const struct str_map *expressions)
+build_expression(struct stage_builder *b, struct state *s, struct str text, size_t column)
 {
+	const struct jmespath *expression;
 	struct str error;
+
+	if (json_paths_add(s->paths, text, &error)) {
+		s->columns[json_paths_count(s->paths) - 1] = column;
+		return true;
+	}
+	expression = jmespath_compile(b->arena, text, &error);
+	if (expression == NULL) {
+		(void)stage_fail(b, "could not compile JMES expression: \"%.*s\": %.*s", STR_FMT(text), STR_FMT(error));
+		return false;
+	}
+	s->general[s->n_general++] = (struct general){expression, column};
+	return true;
+}
+
+static bool
+build_expressions(struct stage_builder *b, struct state *s, const struct str_map *expressions)
+{
 	bool ok = true;
 
 	s->paths = json_paths_new(b->arena);
 	s->columns = arena_array(b->arena, size_t, expressions->n + 1);
+	s->general = arena_array(b->arena, struct general, expressions->n);
 	for (size_t i = 0; i < expressions->n; i++) {
-		struct str name = expressions->items[i].name, path = expressions->items[i].value;
+		struct str name = expressions->items[i].name, text = expressions->items[i].value;
 
-		path = path.len > 0 ? path : name;
-		s->columns[i] = columns_number(b->columns, name);
-		if (json_paths_add(s->paths, path, &error))
-			continue;
-		(void)stage_fail(b, "could not compile JMES expression: \"%.*s\": %.*s", STR_FMT(path), STR_FMT(error));
-		ok = false;
+		if (!build_expression(b, s, text.len > 0 ? text : name, columns_number(b->columns, name)))
+			ok = false;
 	}
 	return ok;
 }
@@ -72,7 +98,7 @@ build(struct stage_builder *b, const void *arguments)
 
 	if (a->expressions.n == 0 && a->regex.len == 0)
 		return stage_fail(b, "JMES expressions or regex is required");
-	if (!stage_source(b, a->source, &s->source) || !build_paths(b, s, &a->expressions))
+	if (!stage_source(b, a->source, &s->source) || !build_expressions(b, s, &a->expressions))
 		return NULL;
 	if (a->regex.len > 0) {
 		s->regex = stage_regex_compile(b, a->regex, NULL);
@@ -107,10 +133,25 @@ select_field(void *ptr, struct str name)
 	return regex_test(s->regex, name) == REGEX_YES;
 }
 
+/* A runtime error stores nothing. */
+static void
+apply_general(const struct state *s, struct jmespath_run *run, struct batch *b, size_t i, struct str text)
+{
+	struct json_value value;
+
+	if (!jmespath_run_load(run, text))
+		return;
+	for (size_t k = 0; k < s->n_general; k++) {
+		if (jmespath_run_get(run, s->general[k].expression, b->arena, &value))
+			batch_set_cell(b, s->general[k].column, i, to_cell(&value));
+	}
+}
+
 static void
 apply(void *state, struct batch *b)
 {
 	struct state *s = state;
+	struct jmespath_run *run = s->n_general > 0 ? jmespath_run_new() : NULL;
 	size_t n = json_paths_count(s->paths);
 	struct json_value *values = arena_array(b->arena, struct json_value, n + 1);
 	struct json_shape *shape = arena_make(b->arena, struct json_shape);
@@ -127,9 +168,12 @@ apply(void *state, struct batch *b)
 		}
 		for (size_t k = 0; k < n; k++)
 			batch_set_cell(b, s->columns[k], i, to_cell(&values[k]));
+		if (run != NULL)
+			apply_general(s, run, b, i, text);
 		for (size_t k = 0; k < fields.n; k++)
 			batch_set_named(b, fields.items[k].name, i, to_cell(&fields.items[k].value));
 	}
+	jmespath_run_free(run);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

@@ -44,3 +44,11 @@
 #define JSONPATH_FRAGMENTS_MAX 200     /* parts of one path */
 #define JSONPATH_DEPTH_MAX 5000        /* recursion of a path over a document, filters included */
 #define JSONPATH_STEPS_MAX 10000000    /* nodes that one path may visit: filters within descents multiply */
+
+/* JMESPath over a line. */
+#define JMESPATH_TEXT_BYTES_MAX (64u << 10) /* one expression */
+#define JMESPATH_HEIGHT_MAX 400             /* of its tree: operators in a row, nesting; bounds the recursion */
+#define JMESPATH_DEPTH_MAX 500              /* recursion of an evaluation: let $f = &map($f, @) would never end */
+#define JMESPATH_STEPS_MAX 1000000          /* work for one line and expression: some 50 ms */
+#define JMESPATH_BYTES_MAX (16u << 20)      /* memory for one line: the document's tree and all values made */
+#define JMESPATH_RESULT_BYTES_MAX (1u << 20) /* one string or JSON text made */

@@ -39,7 +39,7 @@ struct json_paths;
 struct json_paths *json_paths_new(struct arena *);
 /*
  * Adds a path as the next slot: names and indexes, `a.b[0]."x-y"`. False with a message (in the arena of
- * the set): the expression is no JMESPath of that kind.
+ * the set): the expression is none; it may be JMESPath of another kind (jmespath.h).
  */
 bool json_paths_add(struct json_paths *, struct str expression, struct str *ret_error);
 size_t json_paths_count(const struct json_paths *);

@@ -18,6 +18,8 @@ struct str json_text_unescape(struct arena *, struct str inner);
  * written.
  */
 struct str json_text_compact(struct arena *, struct str value);
+/* A string as jsoniter writes it by default, with its quotes: < > & escaped, too. False: the buffer is full. */
+bool json_text_quote(struct buf *, struct str);
 /* A number as jsoniter writes it: Go's shortest float64, 'f', or 'e' below 1e-6 and from 1e21 on. */
 bool json_text_number(struct buf *, double);
 /* The value of a number's text as Go's ParseFloat gives it; false when it is no JSON number or out of range. */
