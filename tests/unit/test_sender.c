@@ -461,21 +461,35 @@ test_sender__drain_cut_off(void **state)
 	stream_unref(&t->stream);
 }
 
-/* Empty lines and labels that Loki cannot read. */
+/* What fits goes out together, and a quiet outlet holds nothing. */
 static void
-test_outlet__bounds(void **state)
+test_outlet__one_batch(void **state)
 {
 	struct fixture *f = *state;
 	struct toy *t;
 
-	f->options.batch_bytes = 100000000;
-	f->options.streams_max = 1;
-	t = toy_new(&f->path, "k", &f->to, 2000, 2000);
-	t->freed = &f->freed;
-	(void)lanes_add(f->path.runtime.lanes, &t->stream, 0);
+	f->options.batch_bytes = 9 * 1000000;
+	t = start(f, 2000, 2000);
 	wait_until(sums_of(f->path.ledger).acknowledged == 2000);
 	wait_until(budget_used() == 0);
 	assert_int_equal(requests_of(&f->server), 1);
+	end(f, t);
+}
+
+/* They would make Loki refuse what else is in the push. */
+static void
+test_outlet__labels_that_loki_cannot_read(void **state)
+{
+	struct fixture *f = *state;
+	struct str_pair bad = {STR("not-a-name"), STR("v")};
+	struct toy *t;
+
+	f->external = (struct str_map){&bad, 1};
+	t = start(f, 20, 20);
+	wait_until(sums_of(f->path.ledger).rejected == 20);
+	assert_string_equal(f->path.ledger->reasons[0].name, "invalid_labels");
+	assert_int_equal(requests_of(&f->server), 0);
+	wait_until(budget_used() == 0);
 	end(f, t);
 }
 
@@ -505,7 +519,8 @@ main(void)
 		T(test_sender__drain),
 		T(test_sender__drain_cut_off),
 		T(test_sender__alive),
-		T(test_outlet__bounds),
+		T(test_outlet__one_batch),
+		T(test_outlet__labels_that_loki_cannot_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
