@@ -31,7 +31,7 @@ type_name(const struct gofmt_arg *a)
 	static const char *const names[] = {
 		"<nil>", "bool", "int", "uint64", "float64", "string", "[]interface {}", "map[string]interface {}"};
 
-	return names[a->kind];
+	return a->type != NULL ? a->type : names[a->kind];
 }
 
 static void
@@ -261,7 +261,9 @@ print_list(struct printer *p, const struct gofmt_arg *a, uint32_t verb, int dept
 {
 	bool go = p->flags.sharp_v;
 
-	buf_z(p->out, go ? "[]interface {}{" : "[");
+	if (go)
+		buf_z(p->out, type_name(a));
+	buf_putc(p->out, go ? '{' : '[');
 	for (size_t i = 0; i < a->list.n; i++) {
 		if (i > 0)
 			buf_z(p->out, go ? ", " : " ");
@@ -287,7 +289,8 @@ print_map(struct printer *p, const struct gofmt_arg *a, uint32_t verb, int depth
 	for (size_t i = 0; i < a->map.n; i++)
 		sorted[i] = &a->map.fields[i];
 	qsort(sorted, a->map.n, sizeof(*sorted), compare_fields);
-	buf_z(p->out, go ? "map[string]interface {}{" : "map[");
+	buf_z(p->out, go ? type_name(a) : "map");
+	buf_putc(p->out, go ? '{' : '[');
 	for (size_t i = 0; i < a->map.n; i++) {
 		struct gofmt_arg key = gofmt_string(sorted[i]->name);
 

@@ -46,6 +46,50 @@ unicode_rune_lower(uint32_t rune)
 	return (uint32_t)towlower_l((wint_t)rune, get_locale());
 }
 
+uint32_t
+unicode_rune_title(uint32_t rune)
+{
+	/* DŽ, LJ, NJ and DZ in their three forms: the middle one is the title case. */
+	if (rune >= 0x1c4 && rune <= 0x1cc)
+		return 0x1c5 + (rune - 0x1c4) / 3 * 3;
+	return rune >= 0x1f1 && rune <= 0x1f3 ? 0x1f2 : unicode_rune_upper(rune);
+}
+
+bool
+unicode_is_letter(uint32_t rune)
+{
+	if (rune < 0x80)
+		return (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z');
+	return iswalpha_l((wint_t)rune, get_locale()) && !unicode_is_digit(rune);
+}
+
+bool
+unicode_is_upper(uint32_t rune)
+{
+	if (rune < 0x80)
+		return rune >= 'A' && rune <= 'Z';
+	return iswupper_l((wint_t)rune, get_locale()) && unicode_rune_title(rune) == rune && unicode_is_letter(rune) &&
+	       !(rune >= 0x1c4 && rune <= 0x1cc && rune % 3 == 2) && rune != 0x1f2;
+}
+
+bool
+unicode_is_lower(uint32_t rune)
+{
+	if (rune < 0x80)
+		return rune >= 'a' && rune <= 'z';
+	return iswlower_l((wint_t)rune, get_locale()) && unicode_is_letter(rune) && unicode_rune_lower(rune) == rune;
+}
+
+bool
+unicode_is_punct(uint32_t rune)
+{
+	if (rune < 0x80)
+		return rune > ' ' && rune != 0x7f && strchr("!\"#%&'()*,-./:;?@[\\]_{}", (int)rune) != NULL;
+	return iswpunct_l((wint_t)rune, get_locale()) && (rune == 0xa1 || rune == 0xa7 || rune == 0xab || rune == 0xb6 || rune == 0xb7 ||
+		rune == 0xbb || rune == 0xbf || (rune >= 0x2010 && rune <= 0x205e && rune != 0x2044 && rune != 0x2052) || (rune >= 0x3001 && rune <= 0x3003) ||
+		(rune >= 0x3008 && rune <= 0x3011) || (rune >= 0x3014 && rune <= 0x301f));
+}
+
 bool
 unicode_is_space(uint32_t rune)
 {

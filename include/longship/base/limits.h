@@ -52,3 +52,12 @@
 #define JMESPATH_STEPS_MAX 1000000          /* work for one line and expression: some 50 ms */
 #define JMESPATH_BYTES_MAX (16u << 20)      /* memory for one line: the document's tree and all values made */
 #define JMESPATH_RESULT_BYTES_MAX (1u << 20) /* one string or JSON text made */
+
+/* Templates. */
+#define TEMPLATE_BYTES_MAX (256 << 10)         /* text of one template */
+#define TEMPLATE_NESTING_MAX 200               /* blocks and parentheses in each other: bounds the parser's recursion */
+#define TEMPLATE_DEPTH_MAX 1000                /* of the executor's recursion, templates that call themselves included */
+#define TEMPLATE_STEPS_MAX 1000000             /* nodes run and items visited for one line: milliseconds */
+#define TEMPLATE_MEMORY_MAX (8u << 20)         /* values made for one line */
+#define TEMPLATE_OUTPUT_BYTES_MAX (1u << 20)   /* what one execution writes: more than any line may be long */
+#define TEMPLATE_REGEXES_MAX 64                /* compiled expressions kept that lines brought, not the template */

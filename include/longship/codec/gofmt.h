@@ -30,6 +30,7 @@ struct gofmt_field;
 
 struct gofmt_arg {
 	enum gofmt_kind kind;
+	const char *type; /* Go's name of the type where it is not the kind's own ("int64", "[]string"), or NULL */
 	union {
 		bool boolean;
 		int64_t i;

@@ -15,6 +15,13 @@ struct str unicode_upper(struct arena *, struct str);
 struct str unicode_lower(struct arena *, struct str);
 uint32_t unicode_rune_upper(uint32_t rune);
 uint32_t unicode_rune_lower(uint32_t rune);
+/* As unicode.ToTitle: upper case, but for the digraphs that have a form of their own. */
+uint32_t unicode_rune_title(uint32_t rune);
+/* Categories as the C library has them. A decimal digit is no letter. */
+bool unicode_is_letter(uint32_t rune);
+bool unicode_is_upper(uint32_t rune);
+bool unicode_is_lower(uint32_t rune);
+bool unicode_is_punct(uint32_t rune);
 /* Unicode's White_Space. */
 bool unicode_is_space(uint32_t rune);
 /* As Go's unicode.IsDigit: the category Nd. */
