@@ -5,7 +5,7 @@
 #include "longship/codec/template.h"
 
 #include "catalog_priv.h"
-#include "template_data_priv.h"
+#include "longship/flow/template_fields.h"
 
 /*
  * stage.replace: what the groups of an expression capture becomes what a Go template makes of it (reference 8.21). Only

@@ -2,7 +2,7 @@
 #include "longship/codec/template.h"
 
 #include "catalog_priv.h"
-#include "template_data_priv.h"
+#include "longship/flow/template_fields.h"
 
 /* stage.template: an extracted value becomes what a Go template makes of it (reference 8.26). */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What stage.template and stage.replace share: a template whose fields are columns. */
+/* A Go template whose fields are columns, as stage.template and stage.replace have one. Made with the stage, then read-only. */
 #include "longship/flow/stage.h"
 
 struct template;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "template_data_priv.h"
+#include "longship/flow/template_fields.h"
 
 #include "longship/codec/template.h"
 
