@@ -19,6 +19,7 @@
 
 #define ROTATED_IDLE_NS (10 * NS_PER_S) /* a writer may go on in a renamed file until it has reopened its log */
 #define ROTATED_LOOK_NS (250 * NS_PER_MS)
+#define TURN_LOOK_NS (10 * NS_PER_MS) /* how soon a generation sees that the one before is drained */
 
 static const struct stream_ops ops;
 
@@ -196,12 +197,13 @@ whole_lines(struct tail *t, const char *buffer, size_t n, uint64_t limit, bool a
 }
 
 static enum stream_state
-wait_for_more(const struct tail *t)
+wait_for_more(struct tail *t)
 {
-	struct stream *s = (struct stream *)(uintptr_t)&t->stream;
+	struct stream *s = &t->stream;
 
 	if (!atomic_load(&t->rotated))
 		return STREAM_IDLE;
+	atomic_store(&t->drained, true);
 	if (clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS)
 		return STREAM_DONE;
 	s->wake_at_ns = clock_mono_ns() + ROTATED_LOOK_NS;
@@ -227,6 +229,7 @@ static enum stream_state
 fail(struct tail *t, int err)
 {
 	atomic_store(&t->failed, err); /* follow.c says it */
+	atomic_store(&t->drained, true);
 	return STREAM_DONE;
 }
 
@@ -244,6 +247,7 @@ tell_cut(void *ptr)
 static enum stream_state
 cut(struct tail *t)
 {
+	atomic_store(&t->drained, true);
 	if (!atomic_exchange(&t->truncated, true)) {
 		stream_ref(&t->stream);
 		loop_post(t->stream.runtime->loop, tell_cut, t);
@@ -262,6 +266,29 @@ note_lag(struct tail *t, uint64_t size)
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 }
 
+void
+tail_follow_on(struct tail *t, struct tail *before)
+{
+	assert(t->after == NULL);
+	stream_ref(&before->stream);
+	t->after = before;
+}
+
+/* The lines of the generation before go first, so that the stream stays in order. */
+static bool
+must_wait(struct tail *t)
+{
+	if (t->after == NULL)
+		return false;
+	if (!atomic_load(&t->after->drained)) {
+		t->stream.wake_at_ns = clock_mono_ns() + TURN_LOOK_NS;
+		return true;
+	}
+	stream_unref(&t->after->stream);
+	t->after = NULL;
+	return false;
+}
+
 static enum stream_state
 run(struct stream *s, struct lane *lane)
 {
@@ -272,6 +299,8 @@ run(struct stream *s, struct lane *lane)
 	ssize_t n;
 	size_t len;
 
+	if (must_wait(t))
+		return STREAM_WAIT;
 	if (fstat(t->fd, &st) < 0)
 		return fail(t, errno);
 	if (atomic_load(&t->truncated) || (uint64_t)st.st_size < s->read_offset)
@@ -311,6 +340,10 @@ closed(struct stream *s)
 {
 	struct tail *t = (struct tail *)s;
 
+	atomic_store(&t->drained, true);
+	if (t->after != NULL)
+		stream_unref(&t->after->stream);
+	t->after = NULL;
 	stream_ref(s);
 	loop_post(s->runtime->loop, tell_end, t);
 }
@@ -328,6 +361,8 @@ free_tail(struct stream *s)
 {
 	struct tail *t = (struct tail *)s;
 
+	if (t->after != NULL) /* it never came to a lane */
+		stream_unref(&t->after->stream);
 	if (t->fd >= 0)
 		(void)close(t->fd);
 	arena_free(t->arena);

@@ -35,6 +35,8 @@ struct tail {
 	_Atomic bool rotated; /* the path names another file now: read what is left, then end */
 	_Atomic bool truncated; /* the lane saw the file shorter than it had read: nothing of this generation is left */
 	_Atomic int failed;     /* errno of a read that failed; 0: none */
+	_Atomic bool drained;   /* it was rotated and read to its end once, or is closed: the next generation's turn */
+	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
 	bool has_read;          /* lane: this tail read something; control thread: after its end */
 
 	/* Lane. */
@@ -56,5 +58,7 @@ struct tail {
 /* Takes fd. first_seen_ns: for data that is there already. One reference, the caller's. */
 struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *, struct str key, const char *path, int fd,
 	const struct target *, const struct ptr_list *forward_to, uint64_t size, int64_t first_seen_ns);
+/* Reads nothing before `before` is drained. Before the lane has the tail. */
+void tail_follow_on(struct tail *, struct tail *before);
 /* Starts behind the last complete line of the file. */
 void tail_skip_to_end(struct tail *, uint64_t size);
