@@ -33,6 +33,8 @@ struct reader {
 	struct buf repeated; /* lines of the message about repeated keys */
 	size_t n_repeated;
 	unsigned depth;
+	bool mapping_keys;
+	size_t key_bytes_left; /* of texts of mapping keys: only aliases make them longer than what was read */
 	struct yaml_tree_error error;
 };
 
@@ -231,6 +233,33 @@ merge_all(struct reader *r, const struct item_list *merged, struct pair_list *pa
 	return true;
 }
 
+/* A mapping of scalars gets a text, as each key has one. */
+static bool
+name_key(struct reader *r, struct node *key, yaml_mark_t mark)
+{
+	struct buf text;
+	bool ok = r->mapping_keys && key->tree.kind == YAML_TREE_MAPPING;
+
+	if (ok && key->tree.text.len > 0)
+		return true; /* by an alias */
+	buf_init(&text, r->key_bytes_left);
+	for (size_t i = 0; ok && i < key->tree.mapping.n; i++) {
+		const struct yaml_tree_pair *pair = &key->tree.mapping.pairs[i];
+
+		ok = pair->value->kind != YAML_TREE_SEQUENCE && pair->value->kind != YAML_TREE_MAPPING;
+		if (ok)
+			buf_printf(&text, "%s%.*s: %.*s", i > 0 ? ", " : "", STR_FMT(pair->key->text),
+				STR_FMT(pair->value->text));
+	}
+	ok = ok && !text.overflow;
+	if (ok) {
+		key->tree.text = arena_str(r->arena, buf_view(&text));
+		r->key_bytes_left -= text.len;
+	}
+	buf_done(&text);
+	return ok || fail(r, mark, STR("invalid map key: it is not a scalar"));
+}
+
 static bool
 read_pairs(struct reader *r, struct node *mapping, struct pair_list *pairs, struct item_list *merged, struct map *keys)
 {
@@ -244,8 +273,9 @@ read_pairs(struct reader *r, struct node *mapping, struct pair_list *pairs, stru
 			return true;
 		if (!read_node(r, &key) || !account(r, mapping, key, mark))
 			return false;
-		if (key->tree.kind == YAML_TREE_SEQUENCE || key->tree.kind == YAML_TREE_MAPPING)
-			return fail(r, mark, STR("invalid map key: it is not a scalar"));
+		if ((key->tree.kind == YAML_TREE_SEQUENCE || key->tree.kind == YAML_TREE_MAPPING) &&
+			!name_key(r, key, mark))
+			return false;
 		if (!next_event(r))
 			return false;
 		mark = r->event.start_mark;
@@ -333,10 +363,10 @@ read_document(struct reader *r, struct node **ret)
 	return true;
 }
 
-const struct yaml_tree *
-yaml_tree_parse(struct arena *arena, struct str text, struct yaml_tree_error *ret_error)
+static const struct yaml_tree *
+parse(struct arena *arena, struct str text, bool mapping_keys, struct yaml_tree_error *ret_error)
 {
-	struct reader r = {.arena = arena};
+	struct reader r = {.arena = arena, .mapping_keys = mapping_keys, .key_bytes_left = 2 * text.len};
 	struct node *root = NULL;
 	bool ok;
 
@@ -357,6 +387,18 @@ yaml_tree_parse(struct arena *arena, struct str text, struct yaml_tree_error *re
 	map_done(&r.anchors);
 	yaml_parser_delete(&r.parser);
 	return ok ? &root->tree : NULL;
+}
+
+const struct yaml_tree *
+yaml_tree_parse(struct arena *arena, struct str text, struct yaml_tree_error *ret_error)
+{
+	return parse(arena, text, false, ret_error);
+}
+
+const struct yaml_tree *
+yaml_tree_parse_mapping_keys(struct arena *arena, struct str text, struct yaml_tree_error *ret_error)
+{
+	return parse(arena, text, true, ret_error);
 }
 
 const struct yaml_tree *

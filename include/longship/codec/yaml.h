@@ -34,7 +34,7 @@ struct yaml_tree {
 	enum yaml_tree_kind kind;
 	uint32_t line, column; /* 1-based */
 	size_t off;	       /* byte offset in the text (without BOM) */
-	struct str text;       /* of every scalar: as written, without quotes; of !!binary the bytes */
+	struct str text;       /* of every scalar: as written, without quotes; of !!binary the bytes; of a key as below */
 	union {
 		bool boolean;
 		int64_t i;
@@ -54,7 +54,7 @@ struct yaml_tree {
 };
 
 struct yaml_tree_pair {
-	const struct yaml_tree *key; /* a scalar */
+	const struct yaml_tree *key; /* a scalar, but for yaml_tree_parse_mapping_keys */
 	const struct yaml_tree *value;
 };
 
@@ -65,5 +65,8 @@ struct yaml_tree_error {
 
 /* NULL on failure. An empty text is a null. */
 const struct yaml_tree *yaml_tree_parse(struct arena *, struct str text, struct yaml_tree_error *ret_error);
+/* The same, but keys may be mappings of scalars, too ("? path: a\n  labels: b\n: 1"); text is then "path: a, labels: b". */
+const struct yaml_tree *yaml_tree_parse_mapping_keys(
+	struct arena *, struct str text, struct yaml_tree_error *ret_error);
 /* The value of a key of a mapping; NULL when it is not there or the node is no mapping (or NULL). */
 const struct yaml_tree *yaml_tree_get(const struct yaml_tree *, struct str key);
