@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -21,6 +22,12 @@ static const double size_bounds[] = {1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 <
 static const double latency_bounds[] = {.1, .5, 1, 5, 10, 30, 60, 120, 300, 600};
 
 static const char *const drop_reasons[] = {"ingester_error", "rate_limited", "stream_limited", "line_too_long", "queue_is_full"};
+
+/* All that live, for destination_each. */
+static struct {
+	pthread_mutex_t lock;
+	struct destination *first;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static char *
 copy(struct str s)
@@ -87,6 +94,10 @@ destination_new(struct runtime *runtime, const char *component_id, const struct 
 		d->tenant_header = header;
 	}
 	make_metrics(d);
+	(void)pthread_mutex_lock(&all.lock);
+	d->next = all.first;
+	all.first = d;
+	(void)pthread_mutex_unlock(&all.lock);
 	return d;
 }
 
@@ -101,6 +112,14 @@ destination_unref(struct destination *d)
 {
 	if (d == NULL || atomic_fetch_sub(&d->refs, 1) != 1)
 		return;
+	(void)pthread_mutex_lock(&all.lock);
+	for (struct destination **at = &all.first; *at != NULL; at = &(*at)->next) {
+		if (*at == d) {
+			*at = d->next;
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&all.lock);
 	http_target_free(d->target);
 	mem_free(d->component_id);
 	mem_free(d->host);
@@ -138,6 +157,7 @@ destination_stored(struct destination *d, const struct request *r)
 		log_info(d->component_id, "sending works again", "host", d->host, "tenant", d->tenant, "failures",
 			log_i64(d->failures), NULL);
 	d->failures = 0;
+	atomic_store(&d->failures_shown, 0);
 	d->retry_at_ns = 0;
 	metric_add(d->sent_bytes, r->body_bytes);
 	metric_add(d->sent_entries, r->entries);
@@ -182,6 +202,41 @@ say_why(struct arena *arena, const struct http_result *result)
 	return arena_z(arena, line);
 }
 
+static void
+note_error(struct destination *d, const struct http_result *result)
+{
+	struct arena *arena = arena_new(0);
+	const char *why = say_why(arena, result);
+
+	(void)pthread_mutex_lock(&all.lock);
+	d->last_error_ns = clock_now_ns();
+	if (result->status > 0)
+		(void)snprintf(d->last_error, sizeof(d->last_error), "%d %s", (int)result->status, why);
+	else
+		(void)snprintf(d->last_error, sizeof(d->last_error), "%s", why);
+	(void)pthread_mutex_unlock(&all.lock);
+	arena_free(arena);
+}
+
+void
+destination_each(void (*fn)(void *ptr, const struct destination_status *), void *ptr)
+{
+	(void)pthread_mutex_lock(&all.lock);
+	for (struct destination *d = all.first; d != NULL; d = d->next)
+		fn(ptr, &(struct destination_status){
+				.component_id = d->component_id,
+				.host = d->host,
+				.tenant = d->tenant,
+				.sent_bytes = atomic_load(&d->sent_bytes->count),
+				.sent_entries = atomic_load(&d->sent_entries->count),
+				.retries = atomic_load(&d->retries->count),
+				.failures = atomic_load(&d->failures_shown),
+				.last_error = d->last_error,
+				.last_error_ns = d->last_error_ns,
+			});
+	(void)pthread_mutex_unlock(&all.lock);
+}
+
 void
 destination_failed(struct destination *d, const struct request *r, const struct http_result *result, enum reply_kind kind)
 {
@@ -190,6 +245,8 @@ destination_failed(struct destination *d, const struct request *r, const struct 
 	struct arena *arena;
 
 	d->failures++;
+	atomic_store(&d->failures_shown, d->failures);
+	note_error(d, result);
 	wait = back_off(d, result->retry_after_ns);
 	d->retry_at_ns = clock_mono_ns() + wait;
 	metric_add(d->retries, 1);
@@ -228,6 +285,7 @@ destination_refused(struct destination *d, const struct request *r, const struct
 	const char *alloy_reason = strcmp(reply->reason, "rate_limited") == 0 ? "rate_limited" : "ingester_error";
 	struct arena *arena = arena_new(0);
 
+	note_error(d, result);
 	refuse_lines(r, reply->kind == REPLY_PARTIAL ? refused : UINT64_MAX, reply->reason);
 	destination_count_dropped(d, alloy_reason, refused, reply->kind == REPLY_PARTIAL ? 0 : r->body_bytes);
 	if (reply->kind == REPLY_PARTIAL) {

@@ -8,6 +8,34 @@
 #include "longship/base/mem.h"
 #include "longship/flow/stream.h"
 
+/* All that are published, for ledger_each; its lock is taken before a ledger's. */
+static struct {
+	pthread_mutex_t lock;
+	struct ledger *first;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void
+list(struct ledger *l)
+{
+	(void)pthread_mutex_lock(&all.lock);
+	l->next = all.first;
+	all.first = l;
+	(void)pthread_mutex_unlock(&all.lock);
+}
+
+static void
+unlist(struct ledger *l)
+{
+	(void)pthread_mutex_lock(&all.lock);
+	for (struct ledger **at = &all.first; *at != NULL; at = &(*at)->next) {
+		if (*at == l) {
+			*at = l->next;
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&all.lock);
+}
+
 static void
 publish(struct ledger *l, enum metric_type type, const char *name, const char *help, uint64_t value)
 {
@@ -76,8 +104,10 @@ ledger_new(struct metrics *metrics, const char *component_id)
 	l->component_id = memcpy(mem_alloc(len), component_id, len);
 	l->refs = 1;
 	(void)pthread_mutex_init(&l->lock, NULL);
-	if (metrics != NULL)
+	if (metrics != NULL) {
 		metrics_on_scrape(metrics, on_scrape, l);
+		list(l);
+	}
 	return l;
 }
 
@@ -101,6 +131,7 @@ ledger_unref(struct ledger *l)
 	(void)pthread_mutex_unlock(&l->lock);
 	if (refs > 0)
 		return;
+	unlist(l);
 	if (l->metrics != NULL)
 		metrics_off_scrape(l->metrics, on_scrape, l);
 	for (size_t i = 0; i < l->n_reasons; i++)
@@ -115,6 +146,7 @@ ledger_close(struct ledger *l)
 {
 	if (l == NULL)
 		return;
+	unlist(l);
 	if (l->metrics != NULL)
 		metrics_off_scrape(l->metrics, on_scrape, l);
 	l->metrics = NULL;
@@ -147,4 +179,16 @@ ledger_reason(struct ledger *l, const char *name)
 	len = strlen(name) + 1;
 	l->reasons[l->n_reasons].name = memcpy(mem_alloc(len), name, len);
 	return &l->reasons[l->n_reasons++];
+}
+
+void
+ledger_each(void (*fn)(void *ptr, const struct ledger *), void *ptr)
+{
+	(void)pthread_mutex_lock(&all.lock);
+	for (struct ledger *l = all.first; l != NULL; l = l->next) {
+		(void)pthread_mutex_lock(&l->lock);
+		fn(ptr, l);
+		(void)pthread_mutex_unlock(&l->lock);
+	}
+	(void)pthread_mutex_unlock(&all.lock);
 }

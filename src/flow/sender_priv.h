@@ -20,6 +20,12 @@ struct destination {
 	int64_t retry_at_ns;   /* monotonic; 0: now */
 	int64_t logged_ns;     /* log_rate */
 
+	/* Under the lock of all destinations. */
+	struct destination *next;
+	_Atomic unsigned failures_shown;
+	int64_t last_error_ns;
+	char last_error[256];
+
 	struct metric *sent_bytes, *sent_entries, *retries, *size, *latency;
 };
 

@@ -17,6 +17,7 @@
 #define COMPONENT_MAGIC 0x10c0c0deu
 
 struct component;
+struct map; /* base/map.h */
 struct runtime; /* flow/runtime.h: loop, lanes, store, sender, metrics */
 
 enum component_health { HEALTH_UNKNOWN, HEALTH_HEALTHY, HEALTH_UNHEALTHY, HEALTH_EXITED };
@@ -53,6 +54,10 @@ struct component_type {
 	void (*stop)(struct component *);
 	/* Value of an export before start, for references; may be NULL (then null). */
 	struct value (*zero_export)(struct arena *, const char *name);
+	/* Optional, for sources with positions that a user may change (flow/placed.h); lanes are parked. release lets go of the
+	 * streams of these paths (keys of the map); the store is changed; reopen opens them as the store now says. */
+	void (*release)(struct component *, const struct map *paths);
+	void (*reopen)(struct component *);
 	/* Optional debug information: appends a JSON value for the component API. */
 	void (*debug)(struct component *, struct buf *json);
 };

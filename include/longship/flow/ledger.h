@@ -28,6 +28,7 @@ struct ledger {
 	size_t n_reasons;
 	struct stream *streams; /* live ones, linked by ledger_next: for lag */
 	unsigned refs;          /* the component's, and one for each stream */
+	struct ledger *next;    /* of all ledgers that are published */
 };
 
 struct ledger *ledger_new(struct metrics *, const char *component_id);
@@ -40,3 +41,5 @@ void ledger_close(struct ledger *);
 void ledger_give_up(struct ledger *, uint64_t lines);
 /* Lock held. */
 struct ledger_reason *ledger_reason(struct ledger *, const char *name);
+/* Calls fn for each ledger that is published in metrics, with its lock held. */
+void ledger_each(void (*fn)(void *ptr, const struct ledger *), void *ptr);

@@ -36,6 +36,17 @@ void destination_unref(struct destination *);
 /* Counts entries that were dropped before sending, as loki_write_dropped_*_total. */
 void destination_count_dropped(struct destination *, const char *reason, uint64_t entries, uint64_t bytes);
 
+
+struct destination_status { /* borrows */
+	const char *component_id, *host, *tenant; /* tenant: "" for none */
+	uint64_t sent_bytes, sent_entries, retries;
+	unsigned failures;       /* in a row */
+	const char *last_error;  /* "" if there was none */
+	int64_t last_error_ns;   /* realtime */
+};
+/* Calls fn for each destination that lives. Any thread. */
+void destination_each(void (*fn)(void *ptr, const struct destination_status *), void *ptr);
+
 struct request_run { /* consecutive lines of one span */
 	struct receipt *receipt; /* one reference each */
 	uint32_t line, lines;

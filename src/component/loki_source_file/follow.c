@@ -14,7 +14,9 @@
 #include "longship/base/clock.h"
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
+#include "longship/flow/labels.h"
 #include "longship/flow/lane.h"
+#include "longship/flow/placed.h"
 #include "longship/flow/runtime.h"
 #include "longship/os/watch.h"
 #include "longship/positions/positions.h"
@@ -278,6 +280,7 @@ follow_shared_init(struct follow_shared *shared)
 	map_init(&shared->generations);
 	map_init(&shared->live);
 	map_init(&shared->paths);
+	map_init(&shared->taken);
 }
 
 void
@@ -295,6 +298,7 @@ follow_shared_done(struct follow_shared *shared)
 	map_done(&shared->generations);
 	map_done(&shared->live);
 	map_done(&shared->paths);
+	map_done(&shared->taken);
 }
 
 static void
@@ -351,7 +355,43 @@ set_generation(struct follow *f, const struct file_id *id, struct arena *arena)
 static struct str
 make_key(struct follow *f, const struct file_id *id, struct arena *arena)
 {
-	return arena_printf(arena, "file|%s|%.*s|%" PRIu32, f->shared->component->id, STR_FMT(identity_text(id, arena)), id->generation);
+	return file_key_print(arena, &(struct file_key){.component = str_from(f->shared->component->id),
+						.file = {id->dev, id->ino, id->btime_ns},
+						.ordinal = id->ordinal,
+						.generation = id->generation});
+}
+
+static int
+compare_pairs(const void *a, const void *b)
+{
+	return str_cmp(((const struct str_pair *)a)->name, ((const struct str_pair *)b)->name);
+}
+
+/* {a="b", c="d"} of the target's public labels, as Alloy's positions file has them. */
+static struct str
+labels_text(const struct follow *f, struct arena *arena)
+{
+	struct str_pair *pairs = arena_array(arena, struct str_pair, f->target.n);
+	size_t n = 0;
+	struct buf text;
+	struct str copy;
+
+	for (size_t i = 0; i < f->target.n; i++) {
+		if (!str_starts(f->target.labels[i].name, STR("__")) && !str_is(f->target.labels[i].name, "filename"))
+			pairs[n++] = f->target.labels[i];
+	}
+	if (n > 0)
+		qsort(pairs, n, sizeof(*pairs), compare_pairs);
+	buf_init(&text, POSITIONS_ATTR_BYTES_MAX);
+	buf_putc(&text, '{');
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(&text, "%s%.*s=", i > 0 ? ", " : "", STR_FMT(pairs[i].name));
+		labels_quote(&text, pairs[i].value);
+	}
+	buf_putc(&text, '}');
+	copy = arena_str(arena, buf_view(&text));
+	buf_done(&text);
+	return copy;
 }
 
 /* The first identity that no live tail has: a file that is followed under several names (links) gets an ordinal for each.
@@ -399,7 +439,7 @@ make_tail(struct follow *f, const struct file_id *id, int fd, const struct stat 
 	struct tail *t;
 
 	if (runtime->positions != NULL)
-		positions_declare(runtime->positions, key, str_from(f->path), STR_EMPTY);
+		positions_declare(runtime->positions, key, str_from(f->path), labels_text(f, arena));
 	t = tail_new(runtime, f->shared->ledger, id, key, f->path, fd, &f->target, f->shared->forward_to, (uint64_t)st->st_size,
 		mtime < now ? mtime : now);
 	t->on_end = on_tail_end;
@@ -457,6 +497,66 @@ run_tail(struct follow *f, struct tail *t)
 	f->lane = lanes_add(lanes, &t->stream, f->lane);
 }
 
+void
+follow_forget_taken(struct follow_shared *shared)
+{
+	for (size_t i = 0; i < map_len(&shared->taken); i++)
+		placed_forget(shared->component->runtime->positions, map_key(&shared->taken, i));
+	map_done(&shared->taken);
+	map_init(&shared->taken);
+}
+
+/* Sets the store's position of the file that is about to be read to the placed one. False: it is not to be followed. */
+static bool
+obey_placed(struct follow *f, struct tail *t, const struct placed *placed, uint64_t size)
+{
+	struct positions *store = f->shared->component->runtime->positions;
+	struct position position = {.offset = placed->offset};
+
+	if (placed->kind == PLACED_INVALID) {
+		log_warn(f->shared->component->id, "the stored position is not a number; on_positions_file_error decides",
+			"path", f->path, NULL);
+		if (f->shared->on_invalid == INVALID_SKIP)
+			return false;
+		position.offset = 0;
+		if (f->shared->on_invalid == INVALID_FROM_END) {
+			tail_skip_to_end(t, size);
+			position.offset = t->stream.position;
+		}
+	}
+	(void)positions_write(store,
+		&(struct position_update){.kind = POSITION_SET, .key = t->stream.key, .position = &position}, 1);
+	return true;
+}
+
+/* Looks for a position that was placed for this file. False: it is not to be followed. */
+static bool
+take_placed(struct follow *f, struct tail *t, uint64_t size)
+{
+	struct component *c = f->shared->component;
+	const struct placed_file file = {t->id.dev, t->id.ino, t->id.btime_ns};
+	struct arena *arena;
+	struct placed placed;
+	struct str key;
+	bool follow = true;
+
+	if (c->runtime->positions == NULL || map_has(&f->shared->live, t->stream.key))
+		return true;
+	arena = arena_new(0);
+	if (placed_find(c->runtime->positions, str_from(c->id), str_from(f->path), labels_text(f, arena), arena, &placed, &key)) {
+		if (placed_is_of(&placed, &file))
+			follow = obey_placed(f, t, &placed, size);
+		else
+			log_info(c->id, "the placed position is of an earlier file of this path", "path", f->path, NULL);
+		if (follow)
+			(void)map_set(&f->shared->taken, key, f);
+		if (!f->shared->keep_taken)
+			follow_forget_taken(f->shared);
+	}
+	arena_free(arena);
+	return follow;
+}
+
 /* Takes fd. */
 static void
 start_tail(struct follow *f, int fd, const struct stat *st, bool new_generation)
@@ -471,10 +571,15 @@ start_tail(struct follow *f, int fd, const struct stat *st, bool new_generation)
 	} else {
 		int again = dup(fd); /* a tail closes its own */
 		struct tail *t = make_tail(f, &id, fd, st, arena);
-		bool fits = place_tail(f, t, (uint64_t)st->st_size);
+		bool fits;
 
+		f->skipped = !take_placed(f, t, (uint64_t)st->st_size);
+		fits = !f->skipped && place_tail(f, t, (uint64_t)st->st_size);
 		set_generation(f, &id, arena);
-		if (fits) {
+		if (f->skipped) {
+			f->missing = false;
+			stream_unref(&t->stream);
+		} else if (fits) {
 			run_tail(f, t);
 		} else {
 			say_rewound(f, t->stream.read_offset, (uint64_t)st->st_size);
@@ -521,6 +626,24 @@ retire_current(struct follow *f)
 }
 
 void
+follow_release(struct follow *f)
+{
+	struct tail *t = f->current;
+
+	f->skipped = false;
+	if (t == NULL)
+		return;
+	f->current = NULL;
+	count_active(f->shared, -1);
+	t->owner = NULL;
+	t->follow = NULL;
+	(void)map_remove(&f->shared->live, t->stream.key);
+	leave_path(f->shared, t->stream.name);
+	lanes_evict(f->shared->component->runtime->lanes, &t->stream);
+	stream_unref(&t->stream);
+}
+
+void
 follow_look(struct follow *f)
 {
 	struct stat st;
@@ -537,7 +660,7 @@ follow_look(struct follow *f)
 		retire_current(f);
 		retired = true;
 	}
-	if (f->fails > 0 && clock_mono_ns() < f->look_at_ns)
+	if (f->skipped || (f->fails > 0 && clock_mono_ns() < f->look_at_ns))
 		return;
 	/* Between a rename and the next file of that name there is a moment without: nothing to warn of yet. */
 	if (there || (f->said_errno != ENOENT && !retired)) {

@@ -10,11 +10,16 @@
 #include "longship/flow/watcher.h"
 #include "tail.h"
 
+enum invalid_position { INVALID_FROM_BEGINNING, INVALID_FROM_END, INVALID_SKIP }; /* on_positions_file_error */
+
 struct follow_shared { /* of one component */
 	struct component *component;
 	struct ledger *ledger;
 	const struct ptr_list *forward_to; /* stable address; contents change while lanes are parked */
 	bool tail_from_end;
+	enum invalid_position on_invalid;
+	struct map taken; /* keys of placed positions that were taken over: forgotten when all follows of a path had their look */
+	bool keep_taken;
 	struct map generations; /* identity → highest known generation + 1, where that is not 0 */
 	struct map live;        /* key in the store → struct tail, one reference: no two streams may have one key */
 	struct map paths;       /* path → struct path_use */
@@ -40,6 +45,7 @@ struct follow {
 	char *real_dir, *real_name;
 	uint64_t dir_dev, dir_ino; /* of the directory that is watched */
 	bool polled;   /* its directory cannot be watched */
+	bool skipped;  /* on_positions_file_error = "skip" */
 	bool missing;  /* not there or not readable: looked for again */
 	int said_errno; /* of the last warning */
 };
@@ -54,4 +60,8 @@ void follow_shared_init(struct follow_shared *);
 void follow_shared_done(struct follow_shared *);
 /* Compares path and open file; wakes the lane when it is the same. */
 void follow_look(struct follow *);
+/* Lets go of the file that the path names, while lanes are parked: follow_look opens it again from its position. */
+void follow_release(struct follow *);
+/* Has the store forget the placed positions that were taken over. */
+void follow_forget_taken(struct follow_shared *);
 bool follow_is(const struct follow *, const struct target *, uint32_t ordinal);

@@ -3,6 +3,7 @@
  * loki.source.file: one follow per target. Where the kernel tells of changes nothing is polled; a timer runs only
  * while a file is missing or its directory cannot be watched.
  */
+#include <errno.h>
 #include <inttypes.h>
 
 #include "follow.h"
@@ -10,8 +11,11 @@
 #include "longship/base/clock.h"
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
+#include "longship/codec/legacy_positions.h"
 #include "longship/flow/lane.h"
+#include "longship/flow/placed.h"
 #include "longship/flow/runtime.h"
+#include "longship/os/file.h"
 #include "longship/os/loop.h"
 #include "longship/positions/positions.h"
 
@@ -26,7 +30,12 @@ struct source_args {
 	struct ptr_list forward_to;
 	bool tail_from_end;
 	struct file_watch_args *file_watch;
+	struct str legacy_positions_file;
+	int on_positions_file_error;
 };
+
+/* In the order of enum invalid_position. */
+static const char *const invalid_choices[] = {"restart_from_beginning", "restart_from_end", "skip", NULL};
 
 static const struct arg_spec file_watch_spec[] = {
 	{.name = "min_poll_frequency", .kind = ARG_DURATION, .offset = offsetof(struct file_watch_args, min_poll_ns), .fallback = "\"250ms\"",
@@ -45,6 +54,11 @@ static const struct arg_spec source_spec[] = {
 		.doc = "Starts at the end of files that have no stored position."},
 	{.name = "file_watch", .kind = ARG_BLOCK, .offset = offsetof(struct source_args, file_watch), .sub = file_watch_spec,
 		.sub_size = sizeof(struct file_watch_args), .doc = "How files are polled."},
+	{.name = "legacy_positions_file", .kind = ARG_STRING, .offset = offsetof(struct source_args, legacy_positions_file), .fallback = "\"\"",
+		.doc = "Positions file of Promtail or the Grafana Agent, taken over once: when this component has no positions yet."},
+	{.name = "on_positions_file_error", .kind = ARG_CHOICE, .offset = offsetof(struct source_args, on_positions_file_error),
+		.fallback = "\"restart_from_beginning\"", .choices = invalid_choices,
+		.doc = "What becomes of a file whose position in such a file is not a number."},
 	{0},
 };
 
@@ -55,6 +69,7 @@ struct file_source {
 	int64_t poll_ns;
 	VEC(struct follow *) follows;
 	struct loop_timer *timer;
+	bool has_positions;
 };
 
 static void
@@ -239,6 +254,7 @@ set_targets(struct file_source *s, const struct target_list *targets)
 		(void)map_set(&old, follow_key(arena, str_from(f->path), f->ordinal), f);
 	}
 	s->follows.len = 0;
+	s->shared.keep_taken = true;
 	without_path = match_targets(s, targets, &old, arena, &parked);
 	for (size_t i = 0; i < map_len(&old); i++) {
 		if (map_value(&old, i) != NULL)
@@ -250,6 +266,8 @@ set_targets(struct file_source *s, const struct target_list *targets)
 		if (s->follows.items[i]->current == NULL)
 			follow_look(s->follows.items[i]);
 	}
+	s->shared.keep_taken = false;
+	follow_forget_taken(&s->shared);
 	if (parked)
 		lanes_resume(s->component->runtime->lanes);
 	if (without_path > 0)
@@ -262,9 +280,91 @@ static void
 take_args(struct file_source *s, const struct source_args *args)
 {
 	s->shared.tail_from_end = args->tail_from_end;
+	s->shared.on_invalid = (enum invalid_position)args->on_positions_file_error;
 	s->poll_ns = args->file_watch == NULL ? 250 * NS_PER_MS
 		: args->file_watch->min_poll_ns < args->file_watch->max_poll_ns ? args->file_watch->min_poll_ns
 										 : args->file_watch->max_poll_ns;
+}
+
+static bool
+note_own(void *ptr, struct str key, struct str path, struct str labels, const struct position *position)
+{
+	struct file_source *s = ptr;
+	struct str kind, id, rest;
+
+	(void)path, (void)labels, (void)position;
+	(void)str_cut(key, '|', &kind, &rest);
+	(void)str_cut(rest, '|', &id, &rest);
+	s->has_positions = s->has_positions || ((str_is(kind, "file") || str_is(kind, "path")) && str_is(id, s->component->id));
+	return !s->has_positions;
+}
+
+static int
+refuse_legacy(struct file_source *s, int err, const char *path, struct str why)
+{
+	return component_fail(s->component, err,
+		"legacy positions file %s exists but could not be read, refusing to start (its files would be sent from the "
+		"beginning): %.*s",
+		path, STR_FMT(why));
+}
+
+static int
+place_legacy(struct file_source *s, const struct legacy_positions *legacy, struct arena *arena)
+{
+	struct placed *items = arena_array(arena, struct placed, legacy->n);
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < legacy->n; i++) {
+		struct placed *p = &items[n];
+
+		if (str_starts(legacy->items[i].path, STR("cursor-")) || str_starts(legacy->items[i].path, STR("journal-")))
+			continue;
+		*p = (struct placed){.component = str_from(s->component->id), .path = legacy->items[i].path,
+			.labels = legacy->items[i].labels, .kind = PLACED_OFFSET};
+		if (!str_to_u64(legacy->items[i].value, &p->offset)) {
+			p->kind = PLACED_INVALID;
+			p->text = str_head(legacy->items[i].value, POSITIONS_CURSOR_BYTES_MAX);
+		}
+		placed_identify(arena_z(arena, p->path), &p->file);
+		n++;
+	}
+	r = placed_put(s->component->runtime->positions, items, n);
+	log_info(s->component->id, "took over the legacy positions file", "files", log_i64((int64_t)n), NULL);
+	return r == -ENAMETOOLONG ? r : 0; /* a store that cannot be written keeps it in memory */
+}
+
+/* Takes over Promtail's positions, once: when the store knows nothing of this component yet. */
+static int
+take_legacy(struct file_source *s, struct str file)
+{
+	struct arena *arena;
+	struct legacy_positions legacy;
+	struct str error;
+	const char *path;
+	struct buf text;
+	int r;
+
+	if (file.len == 0 || s->component->runtime->positions == NULL)
+		return 0;
+	positions_each(s->component->runtime->positions, note_own, s);
+	if (s->has_positions)
+		return 0;
+	arena = arena_new(0);
+	path = arena_z(arena, file);
+	buf_init(&text, LEGACY_POSITIONS_BYTES_MAX);
+	r = file_read(path, &text);
+	if (r == -ENOENT)
+		r = 0;
+	else if (r < 0)
+		r = refuse_legacy(s, r, path, str_from(strerror(-r)));
+	else if (!legacy_positions_parse(arena, buf_view(&text), LEGACY_POSITIONS_AUTO, &legacy, &error))
+		r = refuse_legacy(s, -EINVAL, path, error);
+	else if ((r = place_legacy(s, &legacy, arena)) < 0)
+		r = refuse_legacy(s, r, path, STR("a path or a position in it is too long"));
+	buf_done(&text);
+	arena_free(arena);
+	return r;
 }
 
 static int
@@ -287,6 +387,9 @@ start(struct component *c, const void *ptr)
 		return component_fail(c, r, "cannot make a timer: %s", strerror(-r));
 	if (c->runtime->positions != NULL)
 		positions_each(c->runtime->positions, note_generation, s);
+	r = take_legacy(s, args->legacy_positions_file);
+	if (r < 0)
+		return r;
 	take_args(s, args);
 	set_forward_to(s, &args->forward_to);
 	set_targets(s, &args->targets);
@@ -330,6 +433,29 @@ stop(struct component *c)
 	s->component = NULL;
 }
 
+static void
+release(struct component *c, const struct map *paths)
+{
+	struct file_source *s = c->state;
+
+	for (size_t i = 0; i < s->follows.len; i++)
+		if (map_has(paths, str_from(s->follows.items[i]->path)))
+			follow_release(s->follows.items[i]);
+}
+
+static void
+reopen(struct component *c)
+{
+	struct file_source *s = c->state;
+
+	s->shared.keep_taken = true;
+	for (size_t i = 0; i < s->follows.len; i++)
+		if (s->follows.items[i]->current == NULL)
+			follow_look(s->follows.items[i]);
+	s->shared.keep_taken = false;
+	follow_forget_taken(&s->shared);
+}
+
 const struct component_type loki_source_file = {
 	.name = "loki.source.file",
 	.flags = COMPONENT_SOURCE | COMPONENT_FORWARDS,
@@ -340,4 +466,6 @@ const struct component_type loki_source_file = {
 	.start = start,
 	.update = update,
 	.stop = stop,
+	.release = release,
+	.reopen = reopen,
 };
