@@ -28,6 +28,7 @@
 #include "longship/positions/positions.h"
 
 #include "config_metrics.h"
+#include "control.h"
 #include "keeper.h"
 #include "options.h"
 #include "process_metrics.h"
@@ -48,6 +49,7 @@ struct run {
 	struct runtime runtime;
 	struct graph *graph;
 	struct server *server;
+	struct control *control;
 	struct config_metrics *config_metrics;
 	struct keeper *keeper;
 	struct loop_timer *watchdog, *expire;
@@ -281,6 +283,17 @@ open_server(struct run *run)
 	return r;
 }
 
+/* Without the socket longship works, too: status and positions do not. */
+static void
+open_control(struct run *run)
+{
+	int r = control_new(&run->runtime, &run->control);
+
+	if (r < 0)
+		log_warn(NULL, "cannot make the control socket; longship status will not find this instance", "dir",
+			run->options.storage_path, "err", strerror(-r), NULL);
+}
+
 /* Without inotify longship works, too: sources poll. */
 static void
 open_watcher(struct runtime *runtime)
@@ -310,6 +323,7 @@ set_up(struct run *run)
 	budget_set_limit(runtime->memory_budget_bytes);
 	if (open_server(run) < 0 || keeper_new(runtime, &run->keeper) < 0)
 		return STATUS_SYSTEM;
+	open_control(run);
 	open_watcher(runtime);
 	runtime->marks = marks_new(positions_last_ns(runtime->positions));
 	runtime->sender = sender_new(runtime);
@@ -318,6 +332,8 @@ set_up(struct run *run)
 						.known = known_names,
 						.skip_unsupported = run->options.skip_unsupported});
 	server_set_graph(run->server, run->graph);
+	if (run->control != NULL)
+		control_set_graph(run->control, run->graph);
 	return 0;
 }
 
@@ -362,6 +378,7 @@ tear_down(struct run *run)
 
 	if (run->server != NULL)
 		server_set_graph(run->server, NULL);
+	control_free(run->control);
 	graph_free(run->graph);
 	server_free(run->server);
 	lanes_free(runtime->lanes);

@@ -11,14 +11,14 @@
 #include "longship/positions/positions.h"
 
 /*
- * The store's entry: offset and cursor as they are; what else there is to know stands in the memory, which
- * the store keeps as opaque bytes: "offset DEV.INO.BIRTH", "cursor", "invalid DEV.INO.BIRTH" (its text is the cursor).
+ * The store's entry: the offset as it is; what else there is to know stands in the memory, which
+ * the store keeps as opaque bytes: "offset DEV.INO.BIRTH", "invalid DEV.INO.BIRTH" (what is no position is the cursor).
  */
 
 #define PUT_AT_A_TIME	    256 /* a struct position has 1.6 KiB */
 #define COMPONENT_BYTES_MAX (POSITIONS_KEY_BYTES_MAX - sizeof("path||0123456789abcdef"))
 
-static const char *const kinds[] = {"offset", "cursor", "invalid"};
+static const char *const kinds[] = {"offset", "invalid"};
 
 void
 placed_identify(const char *path, struct placed_file *ret)

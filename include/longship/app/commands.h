@@ -17,7 +17,9 @@ int cmd_inspect(int argc, char **argv);
 /* Started by longship itself (see its file); not in the list. */
 #define JOURNAL_READER_COMMAND "journal-reader"
 int cmd_journal_reader(int argc, char **argv);
+int cmd_positions(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 int cmd_targets(int argc, char **argv);
 int cmd_validate(int argc, char **argv);
 int cmd_version(int argc, char **argv);

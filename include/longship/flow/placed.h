@@ -22,7 +22,6 @@ struct position;
 
 enum placed_kind {
 	PLACED_OFFSET,
-	PLACED_CURSOR, /* of a journal */
 	PLACED_INVALID, /* what stood in the file is no position: the source's on_positions_file_error decides */
 };
 
@@ -35,7 +34,7 @@ struct placed {
 	struct str component, path, labels; /* labels {a="b", …}; "" and "{}" stand for any */
 	enum placed_kind kind;
 	uint64_t offset;
-	struct str text; /* the cursor, or what is no position */
+	struct str text; /* what is no position */
 	struct placed_file file;
 	int64_t placed_ns; /* set by the store */
 };

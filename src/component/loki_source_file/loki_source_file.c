@@ -438,7 +438,7 @@ release(struct component *c, const struct map *paths)
 {
 	struct file_source *s = c->state;
 
-	for (size_t i = 0; i < s->follows.len; i++)
+	for (size_t i = 0; s->component != NULL && i < s->follows.len; i++)
 		if (map_has(paths, str_from(s->follows.items[i]->path)))
 			follow_release(s->follows.items[i]);
 }
@@ -448,6 +448,8 @@ reopen(struct component *c)
 {
 	struct file_source *s = c->state;
 
+	if (s->component == NULL)
+		return;
 	s->shared.keep_taken = true;
 	for (size_t i = 0; i < s->follows.len; i++)
 		if (s->follows.items[i]->current == NULL)
