@@ -13,6 +13,7 @@
 #include "longship/flow/budget.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
+#include "longship/os/notify.h"
 #include "sender_priv.h"
 
 /*
@@ -21,6 +22,7 @@
  * released first (its receipts settle), then the positions are written, and only then its bytes leave the
  * sent window.
  */
+#define QUIESCE_FED_NS (300 * NS_PER_S) /* a wait longer than any sensible remote_timeout is a fault */
 #define IDLE_WAIT_NS (3600 * NS_PER_S)    /* a wake ends it */
 #define STORE_RETRY_NS (1 * NS_PER_S)     /* positions that could not be written are tried again */
 #define LOG_INTERVAL_NS (60 * NS_PER_S)
@@ -446,11 +448,19 @@ sender_free(struct sender *s)
 void
 sender_quiesce(struct sender *s)
 {
-	atomic_store(&s->quiesce_until_ns, clock_mono_ns() + QUIESCE_NS);
+	int64_t begin = clock_mono_ns();
+
+	atomic_store(&s->quiesce_until_ns, begin + QUIESCE_NS);
 	set(s, &s->quiesce, true);
 	(void)pthread_mutex_lock(&s->lock);
-	while (!s->quiesced)
-		(void)pthread_cond_wait(&s->changed, &s->lock);
+	/* The control thread waits here, for as long as a remote_timeout: that is no reason to be killed by the watchdog. */
+	for (int64_t look = begin + NS_PER_S; !s->quiesced; look += NS_PER_S) {
+		struct timespec at = {.tv_sec = (time_t)(look / NS_PER_S), .tv_nsec = (long)(look % NS_PER_S)};
+
+		(void)pthread_cond_timedwait(&s->changed, &s->lock, &at);
+		if (!s->quiesced && clock_mono_ns() - begin < QUIESCE_FED_NS)
+			notify_watchdog();
+	}
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
