@@ -157,6 +157,8 @@ flush(struct inspect *in)
 		trace_run(in->trace, b, &in->out);
 	else
 		in->component->type->consume(in->component, b);
+	if (b->waited_until_ns - in->now_ns > in->at_ns)
+		in->at_ns = b->waited_until_ns - in->now_ns;
 	in->batch = NULL;
 	in->batch_bytes = 0;
 	arena_clear(in->arena);

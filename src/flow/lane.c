@@ -9,6 +9,7 @@
 #include "longship/base/clock.h"
 #include "longship/base/mem.h"
 #include "longship/flow/budget.h"
+#include "longship/flow/pace.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/sender.h"
 #include "longship/positions/positions.h"
@@ -44,6 +45,7 @@ struct lane {
 	bool noted; /* the sender knows of positions that moved */
 	struct lane_open *open;
 	struct send_queue *pressure[STREAM_BLOCKED_MAX]; /* up to the first NULL */
+	int64_t paused_until_ns; /* of the stream that runs */
 	struct arena *arena;
 	struct labels_table *labels;
 	char *buffer;
@@ -106,6 +108,21 @@ lane_set_pressure(struct lane *lane, struct send_queue *queue)
 			return;
 		}
 	}
+}
+
+bool
+lane_pace(struct pace *pace, int64_t cost_ns)
+{
+	struct lane *lane = current;
+	int64_t now, until;
+
+	if (lane == NULL)
+		return false;
+	now = clock_mono_ns();
+	until = now + pace_charge(pace, now, cost_ns);
+	if (until > now && until > lane->paused_until_ns)
+		lane->paused_until_ns = until;
+	return true;
 }
 
 void
@@ -350,8 +367,13 @@ run_stream(struct lane *lane, struct stream *s)
 	} else if (count_unsettled(s) >= SPANS_UNSETTLED_MAX) {
 		s->wake_at_ns = clock_mono_ns() + CROWDED_WAIT_NS;
 		state = STREAM_WAIT;
+	} else if (s->paused_until_ns > clock_mono_ns()) {
+		s->wake_at_ns = s->paused_until_ns;
+		state = STREAM_WAIT;
 	} else {
+		lane->paused_until_ns = 0;
 		state = s->ops->run(s, lane);
+		s->paused_until_ns = lane->paused_until_ns;
 	}
 	arena_clear(lane->arena);
 	labels_table_trim(lane->labels, LABEL_TABLE_BYTES_MAX);
@@ -544,6 +566,9 @@ static void
 make_ready(struct lane *lane, struct stream *s, bool now)
 {
 	int64_t soon = s->ran_at_ns + COALESCE_NS;
+
+	if (soon < s->paused_until_ns)
+		soon = s->paused_until_ns;
 
 	switch ((enum list)s->list) {
 	case LIST_RUNNING:

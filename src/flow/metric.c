@@ -30,6 +30,7 @@ struct series {
 	struct family *family;
 	struct series *next;
 	uint64_t hash;
+	uint32_t holds; /* metric_hold_labels */
 	char *owner;  /* NULL: nobody's */
 	char *labels; /* a="b",c="d" without braces, sorted by name, escaped */
 };
@@ -349,9 +350,10 @@ has_other_type(const struct metrics *m, const struct family *f)
 	return false;
 }
 
-struct metric *
-metric_get_labels(struct metrics *m, enum metric_type type, const char *name, const char *help, const double *bounds,
-	size_t n_bounds, const char *owner, const struct metric_label *labels, size_t n_labels)
+static struct metric *
+get(struct metrics *m, enum metric_type type, const char *name, const char *help, const double *bounds,
+	size_t n_bounds, const char *owner, const struct metric_label *labels, size_t n_labels,
+	uint32_t holds)
 {
 	struct buf text;
 	struct family *f;
@@ -374,9 +376,24 @@ metric_get_labels(struct metrics *m, enum metric_type type, const char *name, co
 				f->name);
 		s = family_add(f, buf_view(&text), hash, bounds, n_bounds, owner);
 	}
+	s->holds += holds;
 	(void)pthread_mutex_unlock(&m->lock);
 	buf_done(&text);
 	return &s->metric;
+}
+
+struct metric *
+metric_get_labels(struct metrics *m, enum metric_type type, const char *name, const char *help, const double *bounds,
+	size_t n_bounds, const char *owner, const struct metric_label *labels, size_t n_labels)
+{
+	return get(m, type, name, help, bounds, n_bounds, owner, labels, n_labels, 0);
+}
+
+struct metric *
+metric_hold_labels(struct metrics *m, enum metric_type type, const char *name, const char *help, const double *bounds,
+	size_t n_bounds, const char *owner, const struct metric_label *labels, size_t n_labels)
+{
+	return get(m, type, name, help, bounds, n_bounds, owner, labels, n_labels, 1);
 }
 
 static size_t
@@ -420,25 +437,44 @@ metric_histogram_get(struct metrics *m, const char *name, const char *help, cons
 	return metric_get_labels(m, METRIC_HISTOGRAM, name, help, bounds, n_bounds, owner, labels, n);
 }
 
+/* Lock held. */
+static void
+remove_series(struct series *s)
+{
+	struct series **at = &s->family->slots[s->hash & (s->family->slots_len - 1)];
+
+	if (s == s->family->overflow)
+		return;
+	while (*at != s) {
+		assert(*at != NULL);
+		at = &(*at)->next;
+	}
+	*at = s->next;
+	s->family->len--;
+	series_free(s);
+}
+
 void
 metric_remove(struct metrics *m, struct metric *metric)
+{
+	if (metric == NULL)
+		return;
+	(void)pthread_mutex_lock(&m->lock);
+	remove_series((struct series *)metric);
+	(void)pthread_mutex_unlock(&m->lock);
+}
+
+void
+metric_release(struct metrics *m, struct metric *metric)
 {
 	struct series *s = (struct series *)metric;
 
 	if (metric == NULL)
 		return;
 	(void)pthread_mutex_lock(&m->lock);
-	if (s != s->family->overflow) {
-		struct series **at = &s->family->slots[s->hash & (s->family->slots_len - 1)];
-
-		while (*at != s) {
-			assert(*at != NULL);
-			at = &(*at)->next;
-		}
-		*at = s->next;
-		s->family->len--;
-		series_free(s);
-	}
+	assert(s->holds > 0);
+	if (--s->holds == 0)
+		remove_series(s);
 	(void)pthread_mutex_unlock(&m->lock);
 }
 
@@ -475,6 +511,17 @@ void
 metric_set(struct metric *metric, double value)
 {
 	atomic_store_explicit(&metric->gauge, value, memory_order_relaxed);
+	atomic_store_explicit(&metric->is_double, true, memory_order_relaxed);
+}
+
+void
+metric_add_double(struct metric *metric, double value)
+{
+	double sum = atomic_load_explicit(&metric->gauge, memory_order_relaxed);
+
+	while (!atomic_compare_exchange_weak_explicit(
+		&metric->gauge, &sum, sum + value, memory_order_relaxed, memory_order_relaxed))
+		;
 	atomic_store_explicit(&metric->is_double, true, memory_order_relaxed);
 }
 

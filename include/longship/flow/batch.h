@@ -88,6 +88,8 @@ struct batch {
 	int64_t *mark;             /* the line's own time: "now" for its stages; NULL: ts, as long as no stage has changed it */
 	uint32_t *picked;          /* in a batch of batch_pick: which entry of the other one this was; else NULL */
 
+	int64_t waited_until_ns;   /* outside of lanes, where time is virtual: until when a stage had to wait (stage.limit); 0: it did not */
+
 	/* Only inside a pipeline. */
 	const struct labels **seed; /* labels as they were on entry */
 	const struct columns *columns;

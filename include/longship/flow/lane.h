@@ -61,6 +61,11 @@ struct lane *lane_current(void);
 /* A consumer's queue is full: the current stream waits for it, and for each other one that is told in the same span. */
 void lane_set_pressure(struct lane *, struct send_queue *);
 
+/* The current stream has handed on entries that cost a limit this much time: after the span it is not read before the pace allows
+ * it. Monotonic time, so that no output depends on it. False: this thread is no lane, nothing was charged. */
+struct pace;
+bool lane_pace(struct pace *, int64_t cost_ns);
+
 /* Sends what is open in this lane now, unless a queue is full: for a source whose client waits until its entries are stored. */
 void lane_flush(struct lane *);
 

@@ -61,6 +61,11 @@ struct metric *metric_histogram_get(struct metrics *, const char *name, const ch
 struct metric *metric_get_labels(struct metrics *, enum metric_type, const char *name, const char *help,
 	const double *bounds, size_t n_bounds, const char *owner, const struct metric_label *labels, size_t n_labels);
 void metric_remove(struct metrics *, struct metric *);
+/* The same as metric_get_labels with a reference, for series that several may make and let go of (stage.metrics): the last
+ * metric_release removes it. */
+struct metric *metric_hold_labels(struct metrics *, enum metric_type, const char *name, const char *help,
+	const double *bounds, size_t n_bounds, const char *owner, const struct metric_label *labels, size_t n_labels);
+void metric_release(struct metrics *, struct metric *);
 /* Removes all series of a component. */
 void metrics_remove_owner(struct metrics *, const char *owner);
 
@@ -78,6 +83,8 @@ metric_sub(struct metric *m, uint64_t n)
 /* Gauges and counters of fractions (seconds). A series is either set or added to, not both. */
 void metric_set(struct metric *, double value);
 void metric_observe(struct metric *, double value);
+/* To a series that is a double: set, or only added to in this way. */
+void metric_add_double(struct metric *, double value);
 
 /* Called at the start of each scrape, before printing, to fill gauges and counters that are kept elsewhere. fn may get
  * and remove series, but not add or remove hooks. After metrics_off_scrape fn no longer runs. */

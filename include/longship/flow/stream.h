@@ -81,6 +81,7 @@ struct stream {
 	size_t next_replay;
 	int64_t wake_at_ns;
 	int64_t ran_at_ns;
+	int64_t paused_until_ns; /* a limit lets it go on then (lane_pace); monotonic */
 	struct send_queue *blocked_on[STREAM_BLOCKED_MAX]; /* all of them, up to the first NULL */
 
 	/* Lane's lists, under the lane's lock. */
