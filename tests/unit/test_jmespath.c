@@ -68,11 +68,268 @@ get(const char *document, const char *expression)
 
 #define check(document, expression, result) assert_string_equal(get((document), (expression)), (result))
 
+struct example {
+	const char *expression, *result;
+};
+
+static const char document[] =
+	"{\"a\":{\"b\":[1,2.5,-3],\"c\":\"h\\u00e9llo\",\"x-y\":7},\"l\":[{\"k\":\"v\",\"n\":1},{\"k\":\"w\",\"n\":3},"
+	"{\"k\":\"v\",\"n\":2}],\"s\":\"a,b,,c\",\"deep\":[[1,[2]],3,[null]],\"t\":true,\"f\":false,\"z\":null,\"e\":[]"
+	","
+	"\"twice\":1,\"n\":5,\"twice\":2,\"html\":\"<&>\"}";
+
+static void
+check_all(const struct example *examples, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *result = get(document, examples[i].expression);
+
+		if (strcmp(result, examples[i].result) != 0)
+			fail_msg("%s: %s, not %s", examples[i].expression, result, examples[i].result);
+	}
+}
+
+#define CHECK_ALL(examples) check_all((examples), sizeof(examples) / sizeof((examples)[0]))
+
 static void
 test_jmespath__paths(void **state)
 {
+	static const struct example examples[] = {
+		{"a.b[-1]", "-3"},
+		{"a.\"x-y\"", "7"},
+		{"a . c", "\"h\u00e9llo\""},
+		{"a.b[0:2]", "[1,2.5]"},
+		{"a.b[::-1]", "[-3,2.5,1]"},
+		{"a.b[:1 2]", "[1,2.5]"},
+		{"a.b[5:]", "[]"},
+		{"a.b[::9223372036854775807]", "[1]"},
+		{"a.b[2::-9223372036854775807]", "[-3]"},
+		{"a.b[::0]", "error"},
+		{"a.c[1:3]", "\"\u00e9l\""},
+		{"a.c[::-1].k", "\"oll\u00e9h\""},
+		{"a.c[::0]", "null"},
+		{"l[*].n", "[1,3,2]"},
+		{"l[].[k, n]", "[[\"v\",1],[\"w\",3],[\"v\",2]]"},
+		{"a.*", "[[1,2.5,-3],\"h\u00e9llo\",7]"},
+		{"a.* | [2]", "7"},
+		{"l[?k == 'v' && n > `1`].n", "[2]"},
+		{"l[?n >= `2`] | [0].n", "3"},
+		{"l[?!(k == 'v')]", "[{\"k\":\"w\",\"n\":3}]"},
+		{"deep[]", "[1,[2],3]"},
+		{"deep[][]", "[1,2,3]"},
+		{"{y: n, \"x z\": a.b[0], y: t}", "{\"x z\":1,\"y\":true}"},
+		{"twice", "2"},
+		{"html", "\"\\u003c\\u0026\\u003e\""},
+		{"`[1, {\"a\": \"\\u0060\\`\"}]`", "[1,{\"a\":\"``\"}]"},
+		{"'it\\'s \\\\ \\n'", "\"it's \\\\ \\\\n\""},
+		{"l[0].$.n", "SyntaxError: expected a name, '[' or '{' at offset 5"},
+		{"l[*].{k: k, root: $.n} | [1].root", "5"},
+		{"z.b || e || n", "5"},
+		{"t && e", "[]"},
+		{"@.missing", "null"},
+	};
+
 	(void)state;
-	check("{\"a\":{\"b\":[1,2]}}", "a.b[-1]", "2");
+	CHECK_ALL(examples);
+}
+
+static void
+test_jmespath__operators(void **state)
+{
+	static const struct example examples[] = {
+		{"n + `1` * `2`", "7"},
+		{"(n + `1`) × `2`", "12"},
+		{"n // `2` - n % `3`", "0"},
+		{"-n − +n", "-10"},
+		{"n ÷ `2` / `5`", "0.5"},
+		{"n / `0`", "no JSON"},
+		{"n + t", "null"},
+		{"s < n", "null"},
+		{"a.b == `[1, 2.5, -3]`", "true"},
+		{"{x: n, y: t} == {y: t, x: n}", "true"},
+		{"a != @.a", "false"},
+		{"!z", "true"},
+		{"!a.b", "null"},
+		{"let $x = n, $y = t in [$x, $y, let $x = s in $x, $x]", "[5,true,\"a,b,,c\",5]"},
+		{"let $x = 'v' in l[?k == $x].n", "[1,2]"},
+		{"let $x = n, $y = $x in $y", "error"},
+		{"$x", "error"},
+		{"let", "null"},
+		{"&n", "no JSON"},
+		{"let $f = &n in map($f, l)", "[1,3,2]"},
+		{"let $f = &[n, $m], $m = n in map($f, l)", "[[1,5],[3,5],[2,5]]"},
+		{"abs(s)[]", "null"},
+		{"abs(s)[*]", "error"},
+	};
+
+	(void)state;
+	CHECK_ALL(examples);
+}
+
+static void
+test_jmespath__functions(void **state)
+{
+	static const struct example examples[] = {
+		{"[abs(`-2`), ceil(`1.2`), floor(`-1.2`)]", "[2,2,-2]"},
+		{"[sum(a.b), avg(a.b), avg(e), sum(e)]", "[0.5,0.16666666666666666,null,0]"},
+		{"[max(a.b), min(a.b), max(l[].k), min(e)]", "[2.5,-3,\"w\",null]"},
+		{"[sort(a.b), sort(l[].k)]", "[[-3,1,2.5],[\"v\",\"v\",\"w\"]]"},
+		{"sort_by(l, &k)[].n", "[1,2,3]"},
+		{"sort_by(l, &a)", "error"},
+		{"sort_by(l[:1], &nope(@))[0].n", "1"},
+		{"[max_by(l, &n).n, min_by(l, &n).n, max_by(e, &n)]", "[3,1,null]"},
+		{"group_by(l, &k).v[].n", "[1,2]"},
+		{"group_by(l, &n)", "error"},
+		{"map(&n, l)", "[1,3,2]"},
+		{"map(&z, l)", "[null,null,null]"},
+		{"[contains(s, 'b,'), contains(a.b, `1`), contains(s, n), contains(deep, `[1, [2]]`)]",
+			"[true,true,false,true]"},
+		{"[starts_with(s, 'a'), ends_with(s, 'a')]", "[true,false]"},
+		{"[find_first(s, ','), find_last(s, ','), find_first(s, ',', `2`), find_last(s, ',', `0`, `3`)]",
+			"[1,4,3,1]"},
+		{"[find_first(s, 'x'), find_first(s, 'a', `9`), find_first(s, 'a', `0`, `-1`), find_first(s, '')]",
+			"[null,null,null,null]"},
+		{"find_first(a.c, 'l')", "3"},
+		{"find_first(s, 'a', `0.5`)", "error"},
+		{"[length(a.c), length(l), length(a), reverse(a.c), reverse(a.b)]",
+			"[5,3,3,\"oll\u00e9h\",[-3,2.5,1]]"},
+		{"[lower('\u00c4B'), upper(a.c)]", "[\"\u00e4b\",\"H\u00c9LLO\"]"},
+		{"[keys(a), values(a)[2], items({k: n}), from_items(items(a)) == a]",
+			"[[\"b\",\"c\",\"x-y\"],7,[[\"k\",5]],true]"},
+		{"from_items(`[[\"k\", 1], [\"l\", 2], [\"k\", 3]]`)", "{\"l\":2,\"k\":3}"},
+		{"from_items(`[[1, 1]]`)", "error"},
+		{"merge({k: n, l: n}, {k: t})", "{\"l\":5,\"k\":true}"},
+		{"[not_null(z, n), to_array(n), to_array(e), type(z), type(a)]", "[5,[5],[],\"null\",\"object\"]"},
+		{"join('-', l[].k)", "\"v-w-v\""},
+		{"[pad_left('a', `3`, '*'), pad_right('a', `3`), pad_left('abc', `1`)]", "[\"**a\",\"a  \",\"abc\"]"},
+		{"pad_left('a', `-1`)", "error"},
+		{"[replace(s, ',', ';'), replace(s, ',', '', `1`), replace('ab', '', '.'), replace('ab', '', '.', "
+		 "`2`)]",
+			"[\"a;b;;c\",\"ab,,c\",\".a.b.\",\".a.b\"]"},
+		{"[split(s, ','), split(s, ',', `1`), split(s, ',', `0`), split('', ',')]",
+			"[[\"a\",\"b\",\"\",\"c\"],[\"a\",\"b,,c\"],[\"a,b,,c\"],[]]"},
+		{"[split('h\u00e9', ''), split('abc', '', `1`)]", "[[\"h\",\"\u00e9\"],[\"a\",\"bc\"]]"},
+		{"[trim(' a\u00a0'), trim('xaxbx', 'xa'), trim_left('xax', 'x'), trim_right('xax', 'x')]",
+			"[\"a\",\"b\",\"ax\",\"xa\"]"},
+		{"[to_number('1e3'), to_number('0x_1p4'), to_number('1_0'), to_number(' 1'), to_number('0x1'), "
+		 "to_number(t)]",
+			"[1000,16,10,null,null,null]"},
+		{"[to_string(a.b), to_string({b: n, a: html}), to_string(s)]",
+			"[\"[1,2.5,-3]\",\"{\\\"a\\\":\\\"\\\\u003c\\\\u0026\\\\u003e\\\",\\\"b\\\":5}\",\"a,b,,c\"]"},
+		{"zip(a.b, l[].k, e || l)",
+			"[[1,\"v\",{\"k\":\"v\",\"n\":1}],[2.5,\"w\",{\"k\":\"w\",\"n\":3}],[-3,\"v\","
+			"{\"k\":\"v\",\"n\":2}]]"},
+		{"abs(n t)", "error"},
+		{"abs()", "error"},
+		{"abs(s)", "error"},
+		{"sum(l)", "error"},
+		{"nope(n)", "error"},
+		{"map(n, l)", "error"},
+		{"type(&n)", "error"},
+	};
+
+	(void)state;
+	CHECK_ALL(examples);
+}
+
+static void
+test_jmespath__syntax_errors(void **state)
+{
+	static const struct example examples[] = {
+		{"", "SyntaxError: incomplete expression at the end (offset 0)"},
+		{"3##@$#33", "SyntaxError: Unknown char: '#' at offset 1"},
+		{"a.", "SyntaxError: expected a name, '[' or '{' at the end (offset 2)"},
+		{"a[b]", "SyntaxError: expected a number, ':' or '*' at offset 2"},
+		{"a[1", "SyntaxError: expected ']' at the end (offset 3)"},
+		{"a[::::]", "SyntaxError: too many colons in a slice at offset 4"},
+		{"a b", "SyntaxError: unexpected token at offset 2"},
+		{"a -1", "SyntaxError: unexpected token at offset 2"},
+		{"a[?b", "SyntaxError: expected ']' at the end (offset 4)"},
+		{"{a b}", "SyntaxError: expected ':' at offset 3"},
+		{"{a: b,}", "SyntaxError: expected the name of a member at offset 6"},
+		{"[a,]", "SyntaxError: unexpected token at offset 3"},
+		{"\"f\"(a)", "SyntaxError: a function's name cannot be quoted at offset 0"},
+		{"@(a)", "SyntaxError: only a name can be called at offset 1"},
+		{"'a", "SyntaxError: Unclosed delimiter: ' at offset 2"},
+		{"\"a", "SyntaxError: Unclosed delimiter: \" at offset 2"},
+		{"`1", "SyntaxError: Unclosed delimiter: ` at offset 2"},
+		{"`foo`", "SyntaxError: invalid character 'o' in literal false (expecting 'a') at offset 0"},
+		{"let $x in n", "SyntaxError: expected '=' at offset 7"},
+		{"let $x = n, y = n in n", "SyntaxError: expected a variable at offset 12"},
+		{"a = b", "SyntaxError: unexpected token at offset 2"},
+		{"a[*] * n", "SyntaxError: unexpected token behind a projection at offset 5"},
+		{"a[99999999999999999999]", "SyntaxError: the number is out of range at offset 2"},
+	};
+
+	(void)state;
+	CHECK_ALL(examples);
+}
+
+/* `times` copies of a text, in the arena. */
+static const char *
+repeat(const char *head, const char *text, size_t times, const char *tail)
+{
+	struct buf out;
+	const char *all;
+
+	buf_init(&out, 4u << 20);
+	buf_z(&out, head);
+	for (size_t i = 0; i < times; i++)
+		buf_z(&out, text);
+	buf_z(&out, tail);
+	all = arena_z(arena, buf_view(&out));
+	buf_done(&out);
+	return all;
+}
+
+static void
+test_jmespath__limits(void **state)
+{
+	const char *numbers = repeat("{\"l\":[0", ",1", 20000, "]}"), *nested = repeat("", "[", 2000, ""), *objects;
+
+	(void)state;
+	/* A chain, a nest, a recursion without end. */
+	assert_non_null(strstr(get("{}", repeat("a", ".a", 5000, "")), "nested too deeply"));
+	assert_non_null(strstr(get("{}", repeat("", "(", 5000, "")), "nested too deeply"));
+	assert_non_null(strstr(get("{}", repeat("a", " ", 70000, "")), "too long"));
+	check("{\"a\":[1]}", "let $f = &map($f, $.a) in map($f, a)", "error");
+	/* Steps, memory, text. */
+	check(numbers, "length(map(&length($.l), l))", "20001");
+	check(numbers, "map(&map(&length($.l), $.l), l)", "error");
+	check(numbers,
+		"l[*].[[@, @, @, @, @], [@, @, @, @, @], [@, @, @, @, @], [@, @, @, @, @]] | [@, map(&[@, @, @, @, @], "
+		"@)]",
+		"error");
+	check(numbers, "length(pad_left('', `1000000`))", "1000000");
+	check(numbers, "pad_left('', `2000000`) || 'x'", "error");
+	check("{}", repeat("@", " | [@, @]", 60, ""), "error");
+	/* What a filter, a flatten and a wildcard swallow are errors, no limits. */
+	check(numbers, "pad_left('', `2000000`)[?a]", "error");
+	check(numbers, "abs('x')[?a]", "null");
+	/* Objects of many members, some of them repeated. */
+	objects = repeat("{\"a\":0", ",\"b\":1,\"c\":2", 3000, ",\"a\":3}");
+	check(objects, "@", "{\"b\":1,\"c\":2,\"a\":3}");
+	/* A document that is too deep is told when it is loaded. */
+	assert_false(jmespath_run_load(run, arena_printf(arena, "%s%s", nested, repeat("", "]", 2000, ""))));
+}
+
+static void
+test_jmespath__results(void **state)
+{
+	struct json_value value;
+	struct str error, text = STR("{\"a\":\"plain\",\"b\":\"\\u0041\"}");
+	const struct jmespath *plain = jmespath_compile(arena, STR("a || b"), &error),
+			      *made = jmespath_compile(arena, STR("b && [b]"), &error);
+
+	(void)state;
+	assert_true(jmespath_run_load(run, text));
+	assert_true(jmespath_run_get(run, plain, arena, &value));
+	assert_ptr_equal(value.text.s, text.s + 6);
+	assert_true(jmespath_run_get(run, made, arena, &value));
+	/* The text outlives the run's next document. */
+	assert_true(jmespath_run_load(run, STR("null")));
+	assert_true(str_is(value.text, "[\"A\"]"));
+	check("null", "[@, type(@), length(@), @.a]", "[null,\"object\",0,null]");
 }
 
 /* ---- the official suite ---- */
@@ -248,6 +505,11 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_jmespath__paths, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jmespath__operators, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jmespath__functions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jmespath__syntax_errors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jmespath__limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_jmespath__results, setup, teardown),
 	};
 
 	if (argc > 1)
