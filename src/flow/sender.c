@@ -35,7 +35,6 @@ struct send_queue {
 	_Atomic unsigned n;
 	struct request *head, **end; /* under the sender's lock; the head is the sender's while on_wire */
 	struct http_call *call;      /* sender thread */
-	struct destination *done_with; /* sender thread */
 };
 
 struct sender {
