@@ -13,7 +13,6 @@ LONGSHIP=${LONGSHIP:-$tests/../build/longship}
 RECEIVER=${RECEIVER:-fake}
 # A sanitizer makes everything slower.
 DEADLINE=${DEADLINE:-$([ -n "${LONGSHIP_SAN:-}" ] && echo 180 || echo 60)}
-export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS LSAN_OPTIONS 2>/dev/null
 export PYTHONDONTWRITEBYTECODE=1
 
 failures=0

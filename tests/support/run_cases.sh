@@ -37,7 +37,7 @@ if [ $# -gt 0 ]; then
 		[ -e "$dir/$file.jsonl" ] || { echo "$file: no cases"; continue; }
 		grep -vP "$lacking" "$dir/$file.jsonl" >"$work/$file.jsonl"
 		left_out=$(($(wc -l <"$dir/$file.jsonl") - $(wc -l <"$work/$file.jsonl")))
-		[ $left_out = 0 ] || echo "$file: $left_out left out, they use $(grep -oP "$lacking[a-z_]*" "$dir/$file.jsonl" | sort -u | tr '\n' ' ')"
+		[ $left_out = 0 ] || echo "$file: $left_out left out, they use $(grep -oP "${lacking}[a-z_]*" "$dir/$file.jsonl" | sort -u | tr '\n' ' ')"
 		skipped=$((skipped + left_out))
 		case $file in
 		expr) run expr python3 "$tests/case/run_expr.py" "$LONGSHIP" "$work" ;;
