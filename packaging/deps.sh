@@ -25,6 +25,7 @@ table() {
 		build libjansson-dev pc:jansson
 		build libxxhash-dev pc:libxxhash
 		build zlib1g-dev pc:zlib
+		build libmaxminddb-dev pc:libmaxminddb
 		check libcmocka-dev pc:cmocka
 		check python3 bin:python3
 		check curl bin:curl

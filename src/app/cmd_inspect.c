@@ -281,7 +281,7 @@ run(struct inspect *in, struct component *c)
 	replace_receivers(c, &receiver);
 	c->state = mem_zalloc(c->type->state_size > 0 ? c->type->state_size : 1);
 	if (c->type->start(c, c->args) < 0) {
-		fprintf(stderr, "longship inspect: %s does not start\n", in->id);
+		fprintf(stderr, "longship inspect: %s does not start: %s\n", in->id, component_fail_text(c));
 	} else {
 		if (!in->jsonl_out)
 			in->trace = trace_new(c, in->metrics, isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL);

@@ -54,3 +54,9 @@ component_fail(struct component *component, int err, const char *format, ...)
 	va_end(list);
 	return err;
 }
+
+const char *
+component_fail_text(const struct component *component)
+{
+	return component->node->fail_text;
+}

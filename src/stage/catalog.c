@@ -6,6 +6,7 @@ const struct arg_variant *const stage_variants[] = {
 	&stage_docker,
 	&stage_drop,
 	&stage_eventlogmessage,
+	&stage_geoip,
 	&stage_json,
 	&stage_label_drop,
 	&stage_label_keep,

@@ -7,7 +7,7 @@ usage: run_stages.py LONGSHIP [CASES.jsonl…]        (default: tests/case/stage
 A case is one JSON object a line: id, config (stage blocks), in, out (entries), and optionally config_error
 (a substring; "" is any error), config_ok, unordered, unordered_from, out_count, sm_json_equal, metrics, now.
 In an entry: ts null is not asserted, ts_rel is relative to now, {current year} is the year of now, sleep_ms_*
-moves the virtual clock.
+moves the virtual clock. A case runs in a directory with the databases of tests/support/mmdb.py under testdata.
 """
 import datetime
 import glob
@@ -17,6 +17,9 @@ import re
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import mmdb  # noqa: E402
 
 DEFAULT_NOW = "2026-06-15T12:00:00Z"
 UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
@@ -125,9 +128,10 @@ def run_case(binary, case, directory):
     config, metrics = os.path.join(directory, "config.alloy"), os.path.join(directory, "metrics")
     with open(config, "w", encoding="utf-8") as f:
         f.write('loki.process "t" {\n\tforward_to = []\n%s\n}\n' % case["config"])
-    done = subprocess.run([binary, "inspect", config, "loki.process.t", "--input=jsonl", "--output=jsonl", "--now=" + now,
-                           "--metrics=" + metrics],
-                          input=input_lines(case, now).encode(), capture_output=True, timeout=20, check=False)
+    command = [binary, "inspect", config, "loki.process.t", "--input=jsonl", "--output=jsonl", "--now=" + now, "--metrics=" + metrics]
+    if case.get("config_ok"):
+        command = [binary, "validate", config]  # what it names need not be there
+    done = subprocess.run(command, input=input_lines(case, now).encode(), capture_output=True, timeout=20, check=False, cwd=directory)
     errors = done.stderr.decode(errors="replace")
     if case.get("config_error") is not None:
         if done.returncode == 1 and case["config_error"] in errors:
@@ -154,7 +158,10 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     paths = sys.argv[2:] or sorted(glob.glob(os.path.join(here, "stage", "*.jsonl")))
     passed = failed = skipped = 0
+    binary = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as directory:
+        os.mkdir(os.path.join(directory, "testdata"))
+        mmdb.write_all(os.path.join(directory, "testdata"))
         for path in paths:
             for number, text in enumerate(open(path, encoding="utf-8"), 1):
                 if not text.strip():
@@ -163,7 +170,7 @@ def main():
                 if "stage." not in case.get("config", ""):
                     skipped += 1
                     continue
-                wrong = run_case(sys.argv[1], case, directory)
+                wrong = run_case(binary, case, directory)
                 if wrong is None:
                     passed += 1
                     continue

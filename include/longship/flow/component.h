@@ -79,6 +79,8 @@ void component_export(struct component *, const char *name, const struct value *
 void component_set_health(struct component *, enum component_health, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* For start: the reason of a failure; returns err so that one can `return component_fail(c, -EINVAL, "…")`. */
 int component_fail(struct component *, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What it said last; "" when nothing. */
+const char *component_fail_text(const struct component *);
 
 /* Hands a batch to receivers (components of capsules): clones for all but the last, so that each may write in place.
  * With none the entries are dropped as "no_receiver". Lane thread. */
