@@ -42,6 +42,7 @@ if [ $# -gt 0 ]; then
 		case $file in
 		expr) run expr python3 "$tests/case/run_expr.py" "$LONGSHIP" "$work" ;;
 		relabel) run relabel python3 "$tests/case/run_relabel.py" "$LONGSHIP" "$work/relabel.jsonl" ;;
+		journal) run journal python3 "$tests/case/run_journal.py" "$LONGSHIP" "$work/journal.jsonl" ;;
 		*) run "$file" python3 "$tests/case/run_stages.py" "$LONGSHIP" "$work/$file.jsonl" ;;
 		esac
 	done
@@ -49,6 +50,7 @@ else
 	[ ! -e "$tests/case/expr.jsonl" ] || run expr python3 "$tests/case/run_expr.py" "$LONGSHIP" "$tests/case"
 	run graph python3 "$tests/case/run_graph.py" "$LONGSHIP"
 	[ ! -e "$tests/case/relabel.jsonl" ] || run relabel python3 "$tests/case/run_relabel.py" "$LONGSHIP" "$tests/case/relabel.jsonl"
+	run journal python3 "$tests/case/run_journal.py" "$LONGSHIP" "$tests/case/journal.jsonl"
 	for file in "$tests"/case/stage/*.jsonl; do
 		[ ! -e "$file" ] || run "$(basename "$file" .jsonl)" python3 "$tests/case/run_stages.py" "$LONGSHIP" "$file"
 	done

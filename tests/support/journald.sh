@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For scenarios, behind lib.sh: a real systemd-journald of the scenario's own, in a mount namespace, and journal files made by
+# systemd-journal-remote. Needs root and both programs; a scenario is skipped without them.
+
+journald_bin=/lib/systemd/systemd-journald
+remote_bin=/lib/systemd/systemd-journal-remote
+
+need_journald() {
+	[ "$(id -u)" = 0 ] || skip "journald runs as root only"
+	[ -x $journald_bin ] && command -v journalctl >/dev/null || skip "there is no systemd-journald here"
+	unshare -m true 2>/dev/null || skip "no mount namespaces here"
+}
+need_remote() { [ -x $remote_bin ] || skip "there is no systemd-journal-remote here"; }
+
+# journald_start [LINE of journald.conf...]: sets JOURNAL, the directory of its files.
+journald_start() {
+	journald_dir=$work/journald
+	JOURNAL=$journald_dir/files
+	mkdir -p "$JOURNAL" "$journald_dir/run/systemd/journal" "$journald_dir/run/log/journal"
+	printf '%s\n' '[Journal]' Storage=persistent ReadKMsg=no Audit=no RateLimitIntervalSec=0 SyncIntervalSec=1s "$@" >"$journald_dir/conf"
+	# /run is its own, and says that /var has been there all the time.
+	unshare -m --propagation private sh -ec '
+		mkdir -p /var/log/journal
+		mount --bind "$1/files" /var/log/journal
+		touch /etc/systemd/journald.conf
+		mount --bind "$1/conf" /etc/systemd/journald.conf
+		mount --bind "$1/run" /run
+		touch /run/systemd/journal/flushed
+		exec "$2"' sh "$journald_dir" $journald_bin >"$work/journald.log" 2>&1 </dev/null &
+	journald_pid=$!
+	wait_for 20 "journald listens" test -S "$journald_dir/run/systemd/journal/stdout"
+}
+
+journald_stop() {
+	[ -n "${journald_pid:-}" ] || return 0
+	kill -TERM "$journald_pid" 2>/dev/null
+	wait_for 20 "journald ends" gone "$journald_pid"
+	wait "$journald_pid" 2>/dev/null
+	journald_pid=
+}
+# For cleanup().
+journald_end() { [ -z "${journald_pid:-}" ] || stop_pid "$journald_pid"; }
+
+# journald_write UNIT [PRIORITY] <lines: one stream, as of a service whose output goes to the journal. Returns when journald has taken all.
+journald_write() {
+	python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+s.connect(sys.argv[1])
+s.sendall(("%s\n%s\n%s\n0\n0\n0\n0\n" % (sys.argv[2].split(".")[0], sys.argv[2], sys.argv[3])).encode())
+while True:
+    data = sys.stdin.buffer.read1(65536)
+    if not data:
+        break
+    s.sendall(data)
+s.shutdown(socket.SHUT_WR)
+s.recv(1)
+' "$journald_dir/run/systemd/journal/stdout" "$1" "${2:-6}"
+}
+
+# SIGUSR2 rotates; journald has done it when it names its active file anew.
+journald_rotate() { kill -USR2 "$journald_pid"; }
+journald_sync() { kill -s RTMIN+1 "$journald_pid"; }
+# journald_vacuum N: removes all but N archived files.
+journald_vacuum() { journalctl -q -D "$JOURNAL" --vacuum-files="$1" >/dev/null 2>&1; }
+
+# journal_made FILE <export format: makes it, or appends to it.
+journal_made() { $remote_bin -o "$1" - >"$work/remote.log" 2>&1; }
+
+# export_lines UNIT [FROM_US [FIELD=VALUE...]] <lines: as export format, one microsecond apart.
+export_lines() {
+	python3 -c '
+import sys, time
+at = int(sys.argv[2]) or int(time.time() * 1e6)
+more = "".join(a + "\n" for a in sys.argv[3:])
+for i, line in enumerate(sys.stdin):
+    sys.stdout.write("__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032x\n_SYSTEMD_UNIT=%s\nPRIORITY=6\n%sMESSAGE=%s\n\n"
+                     % (at + i, at + i - 1600000000000000, 0xb007, sys.argv[1], more, line.rstrip("\n")))
+' "$1" "${2:-0}" "${@:3}"
+}
+
+# journal_block [further arguments]: loki.source.journal "j" of JOURNAL, forwarding to loki.write.w.
+journal_block() {
+	cat <<-END
+		loki.source.journal "j" {
+			path          = "$JOURNAL"
+			max_age       = "1000h"
+			relabel_rules = discovery.relabel.journal.rules
+			forward_to    = [loki.write.w.receiver]
+			${1:-}
+		}
+		discovery.relabel "journal" {
+			targets = []
+			rule {
+				source_labels = ["__journal__systemd_unit"]
+				target_label  = "unit"
+			}
+		}
+	END
+}
