@@ -42,22 +42,26 @@ journald_stop() {
 # For cleanup().
 journald_end() { [ -z "${journald_pid:-}" ] || stop_pid "$journald_pid"; }
 
-# journald_write UNIT [PRIORITY] <lines: one stream, as of a service whose output goes to the journal. Returns when journald has taken all.
+# journald_write UNIT [PRIORITY] <lines: one stream, as of a service whose output goes to the journal. Returns when they are in it.
 journald_write() {
-	python3 -c '
+	local last
+	last=$(python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 s.connect(sys.argv[1])
 s.sendall(("%s\n%s\n%s\n0\n0\n0\n0\n" % (sys.argv[2].split(".")[0], sys.argv[2], sys.argv[3])).encode())
+last = b""
 while True:
     data = sys.stdin.buffer.read1(65536)
     if not data:
         break
     s.sendall(data)
-s.shutdown(socket.SHUT_WR)
-s.recv(1)
-' "$journald_dir/run/systemd/journal/stdout" "$1" "${2:-6}"
+    last = (last + data)[-65536:]
+print(last.decode().rstrip("\n").rpartition("\n")[2])
+' "$journald_dir/run/systemd/journal/stdout" "$1" "${2:-6}")
+	wait_for 60 "journald has written it" journald_has "$1" "$last"
 }
+journald_has() { [ "$(journalctl -q -D "$JOURNAL" _SYSTEMD_UNIT="$1" -n 1 -o cat)" = "$2" ]; }
 
 # SIGUSR2 rotates; journald has done it when it names its active file anew.
 journald_rotate() { kill -USR2 "$journald_pid"; }
