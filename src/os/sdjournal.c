@@ -264,17 +264,15 @@ sdjournal_wait(struct sdjournal *j, int other_fd, int timeout_ms, enum sdjournal
 static void
 on_bus_error(int signal_number, siginfo_t *info, void *context)
 {
-	uintptr_t page = 4096, at;
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at;
 
 	(void)context;
-#ifdef __aarch64__
-	page = 65536; /* the largest page size there */
-	page = (uintptr_t)sysconf(_SC_PAGESIZE);
-#endif
 	at = (uintptr_t)info->si_addr & ~(page - 1);
 	if (info->si_code != BUS_ADRERR ||
 		mmap((void *)at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
 		(void)signal(signal_number, SIG_DFL);
+		if (info->si_code <= 0)
+			(void)raise(signal_number); /* somebody's kill: no faulting access comes again */
 		return;
 	}
 	guard_tripped = 1;
