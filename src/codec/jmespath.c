@@ -2,7 +2,6 @@
 #include "longship/codec/jmespath.h"
 
 #include "jmespath_priv.h"
-#include "longship/base/check.h"
 #include "longship/base/limits.h"
 
 /*

@@ -3,7 +3,6 @@
 
 #include <math.h>
 
-#include "longship/base/check.h"
 #include "longship/base/limits.h"
 
 /*

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jmespath_priv.h"
 
-#include "longship/base/check.h"
 #include "longship/base/limits.h"
 
 /*

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "longship/base/check.h"
 #include "longship/codec/unicode.h"
 
 /*
