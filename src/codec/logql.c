@@ -329,7 +329,7 @@ compile_regexes(struct arena *arena, struct logql *q, struct str *ret_error, boo
 		part->regex = regex_compile(arena, part->value, i < q->n_matchers ? REGEX_FULL : 0, &error, &offset);
 		if (part->regex == NULL) {
 			*ret_in_filter = i >= q->n_matchers;
-			*ret_error = arena_printf(arena, "error parsing regexp: %.*s", STR_FMT(error));
+			*ret_error = error;
 			return false;
 		}
 	}

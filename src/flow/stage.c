@@ -45,7 +45,7 @@ stage_regex_compile(struct stage_builder *b, struct str pattern, const char *pre
 	struct regex *regex = regex_compile(b->arena, pattern, 0, &error, &offset);
 
 	if (regex == NULL)
-		(void)stage_fail(b, "%serror parsing regexp: %.*s", prefix != NULL ? prefix : "", STR_FMT(error));
+		(void)stage_fail(b, "%s%.*s", prefix != NULL ? prefix : "", STR_FMT(error));
 	return regex;
 }
 
