@@ -34,6 +34,7 @@
 #define CPU_SECONDS_MAX 30      /* for one block, or to the end of the journal: a longer one is a chain without end */
 #define FIELD_NAME_BYTES_MAX 64 /* journald's limit */
 #define NAMES_KNOWN_MAX 4096    /* names whose regex result is remembered */
+#define INCOMPLETE_MAX 3        /* then it is a part of a journal, whose numbers say nothing */
 #define OWN_PER_SECOND 50       /* longship's own lines, where they are wanted: more would be a loop */
 
 struct name {
@@ -70,6 +71,7 @@ struct reader {
 	bool anchored, suspect, suspect_damage;
 	struct sdjournal_place anchor;
 	uint64_t since_anchor, accounted;
+	unsigned incomplete; /* how often numbers were missing because files are */
 
 	int64_t progress_at_ns;
 	bool unread_news; /* the journal has changed since the last progress */
@@ -233,6 +235,10 @@ count_lost(struct reader *r, struct journal_end *end)
 	}
 	passed = now.seqnum - r->anchor.seqnum;
 	missing = passed > r->since_anchor ? passed - r->since_anchor : 0;
+	if (missing > r->accounted && !r->suspect && r->incomplete < INCOMPLETE_MAX) {
+		r->suspect = r->suspect_damage = sdjournal_complete(&r->options, now.seqnum_id);
+		r->incomplete += !r->suspect;
+	}
 	if (missing > r->accounted && r->suspect) {
 		end->lost = missing - r->accounted;
 		end->lost_from = r->anchor.seqnum + r->accounted;

@@ -302,6 +302,9 @@ struct scan {
 	struct sdjournal_faults *faults;
 	uint32_t good[READ_FLAGS_KNOWN], bad[READ_FLAGS_KNOWN]; /* flags that this libsystemd was seen to open, or not */
 	size_t n_good, n_bad;
+
+	const uint8_t *count_id; /* not NULL: only the entries of this seqnum id are counted */
+	uint64_t n_entries, first_seqnum, last_seqnum;
 };
 
 struct journal_header { /* the beginning of a journal file; all little-endian */
@@ -310,6 +313,8 @@ struct journal_header { /* the beginning of a journal file; all little-endian */
 	uint8_t state, reserved[7];
 	uint8_t file_id[16], machine_id[16], tail_entry_boot_id[16], seqnum_id[16];
 	uint64_t header_size, arena_size;
+	uint64_t data_hash_table_offset, data_hash_table_size, field_hash_table_offset, field_hash_table_size, tail_object_offset, n_objects;
+	uint64_t n_entries, tail_entry_seqnum, head_entry_seqnum;
 };
 
 static bool
@@ -403,6 +408,25 @@ look_at_flags(struct scan *s, const char *path, uint32_t flags)
 }
 
 static void
+count_entries(struct scan *s, const struct journal_header *h)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t text[32];
+
+	for (size_t i = 0; i < sizeof(h->seqnum_id); i++) {
+		text[2 * i] = (uint8_t)digits[h->seqnum_id[i] >> 4];
+		text[2 * i + 1] = (uint8_t)digits[h->seqnum_id[i] & 15];
+	}
+	if (h->n_entries == 0 || memcmp(text, s->count_id, sizeof(text)) != 0)
+		return;
+	s->n_entries += h->n_entries;
+	if (s->first_seqnum == 0 || h->head_entry_seqnum < s->first_seqnum)
+		s->first_seqnum = h->head_entry_seqnum;
+	if (h->tail_entry_seqnum > s->last_seqnum)
+		s->last_seqnum = h->tail_entry_seqnum;
+}
+
+static void
 look_at_file(struct scan *s, const char *path)
 {
 	struct journal_header h;
@@ -434,7 +458,10 @@ look_at_file(struct scan *s, const char *path)
 		copy_path(s->faults->damaged_path, path);
 		return;
 	}
-	look_at_flags(s, path, h.incompatible_flags);
+	if (s->count_id != NULL)
+		count_entries(s, &h);
+	else
+		look_at_flags(s, path, h.incompatible_flags);
 }
 
 static bool
@@ -503,21 +530,39 @@ scan_root(struct scan *s, const struct sdjournal_options *o, const char *root, c
 	(void)closedir(d);
 }
 
+static void
+scan_all(struct scan *s, const struct sdjournal_options *o)
+{
+	char machine[33] = "";
+	sd_id128_t id;
+
+	*s->faults = (struct sdjournal_faults){0};
+	if (sd_id128_get_machine(&id) >= 0)
+		(void)sd_id128_to_string(id, machine);
+	if (o->path != NULL) {
+		scan_files(s, o->path);
+		scan_root(s, o, o->path, machine);
+		return;
+	}
+	scan_root(s, o, "/run/log/journal", machine);
+	scan_root(s, o, "/var/log/journal", machine);
+}
+
 void
 sdjournal_scan(const struct sdjournal_options *o, struct sdjournal_faults *ret)
 {
 	struct scan s = {.faults = ret};
-	char machine[33] = "";
-	sd_id128_t id;
 
-	*ret = (struct sdjournal_faults){0};
-	if (sd_id128_get_machine(&id) >= 0)
-		(void)sd_id128_to_string(id, machine);
-	if (o->path != NULL) {
-		scan_files(&s, o->path);
-		scan_root(&s, o, o->path, machine);
-		return;
-	}
-	scan_root(&s, o, "/run/log/journal", machine);
-	scan_root(&s, o, "/var/log/journal", machine);
+	scan_all(&s, o);
+}
+
+bool
+sdjournal_complete(const struct sdjournal_options *o, const uint8_t seqnum_id[32])
+{
+	struct sdjournal_faults faults;
+	struct scan s = {.faults = &faults, .count_id = seqnum_id};
+
+	scan_all(&s, o);
+	/* An entry may be written between the looks at two files; none is missing then. */
+	return faults.denied == 0 && s.n_entries > 0 && s.n_entries >= s.last_seqnum - s.first_seqnum + 1;
 }

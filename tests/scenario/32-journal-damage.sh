@@ -69,6 +69,35 @@ arrived '{unit="later.service"}' later 300
 prove "and repeats nothing" metric_is 0 ship longship_entries_resent_total
 ship_stop ship
 
+say "damage within one journal is counted to the entry"
+rm -rf "$JOURNAL" "$work/ship"
+mkdir "$JOURNAL"
+made "$work/made/part.journal" part 5000
+python3 - "$work/made/part.journal" <<'END'
+import re, struct, sys
+with open(sys.argv[1], "r+b") as f:
+    data = f.read()
+    # Entries are objects of type 3: the types of 40 of them become none that there is.
+    at, n = struct.unpack_from("<Q", data, 88)[0], 0
+    while at + 16 <= len(data) and n < 1040:
+        kind, size = data[at], struct.unpack_from("<Q", data, at + 8)[0]
+        if size == 0:
+            break
+        if kind == 3:
+            n += 1
+            if n > 1000:
+                f.seek(at)
+                f.write(b"\x77")
+        at += (size + 7) // 8 * 8
+    assert n == 1040, n
+END
+mv "$work/made/part.journal" "$JOURNAL/part.journal"
+ship_again ship
+wait_for "$DEADLINE" "what is whole arrives" metric_is 4960 ship longship_entries_read_total
+wait_for "$DEADLINE" "the damaged entries are counted" metric_is 40 ship longship_journal_corrupt_entries_total
+wait_for "$DEADLINE" "and one line of the stream says it" stored_least 4961 '{unit="part.service"}'
+ship_stop ship
+
 say "a format that this libsystemd does not know"
 rm -rf "$JOURNAL" "$work/ship"
 mkdir -p "$JOURNAL" "$work/made"

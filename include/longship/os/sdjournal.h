@@ -77,3 +77,7 @@ struct sdjournal_faults {
 	char unsupported_flags[96]; /* names of those that this libsystemd does not know */
 };
 void sdjournal_scan(const struct sdjournal_options *, struct sdjournal_faults *ret);
+
+/* Whether the files hold every sequence number of an id between the first and the last: what cannot be read of them is then damage, not
+ * a file that somebody left out. */
+bool sdjournal_complete(const struct sdjournal_options *, const uint8_t seqnum_id[32]);
