@@ -50,6 +50,9 @@ static const struct tfunction *const tables[] = {
 	template_math_functions,
 	template_time_functions,
 	template_code_functions,
+	template_json_functions,
+	template_case_functions,
+	template_url_functions,
 	template_refused_functions,
 };
 

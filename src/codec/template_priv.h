@@ -272,10 +272,15 @@ struct tfunction {
 };
 
 extern const struct tfunction template_go_functions[], template_text_functions[], template_list_functions[], template_math_functions[],
-	template_time_functions[], template_code_functions[], template_refused_functions[];
+	template_time_functions[], template_code_functions[], template_json_functions[], template_case_functions[], template_url_functions[],
+	template_refused_functions[];
 const struct tfunction *template_function_find(struct str name);
 bool template_and(struct template_run *, const struct tvalue *, size_t, struct tvalue *); /* mark "and", "or": the */
 bool template_or(struct template_run *, const struct tvalue *, size_t, struct tvalue *);  /* executor runs them itself */
+
+/* A method of a time.Time that is simple enough: {{ now.Unix }}. False, with a failure only if it exists: no such method. */
+bool template_time_method(struct template_run *, const struct timefmt_time *, struct str name, const struct tvalue *args, size_t n,
+	struct tvalue *ret);
 
 /* ---- template_value.c ---- */
 
