@@ -50,46 +50,39 @@ without_line_ends(struct arena *arena, struct str text)
 	return (struct str){out, len};
 }
 
-/* How many characters of a group at `at` are no padding; false with the offset of the fault. */
+/*
+ * How many characters of the group at `at` are no padding; false with the offset of the fault. Padding begins at the third
+ * character at the earliest, and only where less than 8 bytes follow; Go does not look at what stands behind it.
+ */
 static bool
 group_length(struct str s, size_t at, size_t *ret, size_t *ret_offset)
 {
-	static const uint8_t lengths[] = {2, 4, 5, 7, 8};
-	size_t n = 0;
+	size_t n = 0, left;
 
-	while (n < 8 && at + n < s.len && s.s[at + n] != '=') {
+	for (; n < 8 && at + n < s.len; n++) {
+		left = s.len - at - n - 1;
+		if (s.s[at + n] == '=' && n >= 2 && left < 8)
+			break;
 		*ret_offset = at + n;
 		if (digit(s.s[at + n]) < 0)
 			return false;
-		n++;
 	}
 	*ret = n;
-	*ret_offset = at + n;
 	if (n == 8)
 		return true;
-	if (at + n >= s.len) { /* the padding is missing */
-		*ret_offset = s.len - n;
+	*ret_offset = at;
+	if (at + n >= s.len) /* the padding is missing */
 		return false;
-	}
-	for (size_t i = n; i < 8; i++) {
-		*ret_offset = at + n;
-		if (at + i >= s.len) {
-			*ret_offset = s.len;
+	*ret_offset = s.len;
+	if (s.len - at < 8)
+		return false;
+	for (size_t i = n + 1; i < 8; i++) {
+		*ret_offset = at + i - 1;
+		if (s.s[at + i] != '=')
 			return false;
-		}
-		if (s.s[at + i] != '=') {
-			*ret_offset = at + i - (n < 8 ? 1 : 0);
-			return false;
-		}
-	}
-	for (size_t i = 0; i < sizeof(lengths); i++) {
-		if (lengths[i] == n) {
-			*ret_offset = at + 8;
-			return at + 8 == s.len;
-		}
 	}
 	*ret_offset = at + n;
-	return false;
+	return n != 3 && n != 6;
 }
 
 bool
@@ -99,9 +92,8 @@ base32_decode(struct arena *arena, struct str text, struct str *ret, size_t *ret
 	char *out = arena_alloc(arena, s.len / 8 * 5 + 6);
 	size_t len = 0;
 
-	for (size_t at = 0; at < s.len; at += 8) {
+	for (size_t at = 0, n = 8; at < s.len && n == 8; at += 8) {
 		uint64_t group = 0;
-		size_t n;
 
 		if (!group_length(s, at, &n, ret_offset))
 			return false;

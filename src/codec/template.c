@@ -39,6 +39,8 @@ const struct tfunction template_refused_functions[] = {
 	{"decryptAES", "", NULL, key_reason},
 	{"env", "", NULL, environment_reason},
 	{"expandenv", "", NULL, environment_reason},
+	{"semver", "", NULL, "versions are not compared here"},
+	{"semverCompare", "", NULL, "versions are not compared here"},
 	{"getHostByName", "", NULL, "templates do not use the network"},
 	{NULL, NULL, NULL, NULL},
 };

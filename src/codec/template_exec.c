@@ -157,8 +157,41 @@ set_variable(struct template_run *r, size_t name, const struct tvalue *v)
 
 /* ---- fields ---- */
 
+struct call { /* what stands behind a field */
+	const struct tvalue *dot;
+	struct tnode *const *args;
+	size_t n;
+	const struct tvalue *final; /* or NULL */
+};
+
+static bool eval_arg(struct template_run *, const struct tvalue *dot, const struct tnode *, char type, struct tvalue *ret);
+static bool check_type(struct template_run *, struct tvalue *, char type);
+
+#define METHOD_ARGS_MAX 1
+
 static bool
-eval_field(struct template_run *r, const struct tvalue *of, const struct tname *name, bool has_args, struct tvalue *ret)
+eval_method(struct template_run *r, const struct timefmt_time *time, struct str name, const struct call *call, struct tvalue *ret)
+{
+	struct tvalue args[METHOD_ARGS_MAX];
+	size_t n = call != NULL ? call->n : 0;
+
+	if (n + (call != NULL && call->final != NULL) > METHOD_ARGS_MAX)
+		return template_fail(r, "wrong number of args for %.*s", STR_FMT(name));
+	for (size_t i = 0; i < n; i++) {
+		if (!eval_arg(r, call->dot, call->args[i], 's', &args[i]))
+			return false;
+	}
+	if (call != NULL && call->final != NULL) {
+		args[n] = *call->final;
+		if (!check_type(r, &args[n++], 's'))
+			return false;
+	}
+	return template_time_method(r, time, name, args, n, ret) ||
+	       template_fail(r, "can't evaluate field %.*s in type time.Time", STR_FMT(name));
+}
+
+static bool
+eval_field(struct template_run *r, const struct tvalue *of, const struct tname *name, const struct call *call, struct tvalue *ret)
 {
 	struct tmap *map = of->kind == T_DATA ? r->whole : of->map; /* of may be ret */
 	struct tvalue *found;
@@ -168,9 +201,11 @@ eval_field(struct template_run *r, const struct tvalue *of, const struct tname *
 		*ret = *of;
 		return true;
 	}
+	if (of->kind == T_TIME)
+		return eval_method(r, of->time, name->text, call, ret);
 	if (of->kind != T_DATA && of->kind != T_MAP)
 		return template_fail(r, "can't evaluate field %.*s in type %s", STR_FMT(name->text), tv_type(of));
-	if (has_args)
+	if (call != NULL)
 		return template_fail(r, "%.*s is not a method but has arguments", STR_FMT(name->text));
 	*ret = (struct tvalue){.kind = T_INVALID};
 	if (map == NULL) {
@@ -185,12 +220,12 @@ eval_field(struct template_run *r, const struct tvalue *of, const struct tname *
 }
 
 static bool
-eval_fields(struct template_run *r, const struct tvalue *of, const struct tnode *n, bool has_args, struct tvalue *ret)
+eval_fields(struct template_run *r, const struct tvalue *of, const struct tnode *n, const struct call *call, struct tvalue *ret)
 {
 	struct tvalue v = *of;
 
 	for (size_t i = 0; i < n->chain.n; i++) {
-		if (!eval_field(r, &v, &n->chain.names[i], has_args && i + 1 == n->chain.n, &v))
+		if (!eval_field(r, &v, &n->chain.names[i], i + 1 == n->chain.n ? call : NULL, &v))
 			return false;
 	}
 	*ret = v;
@@ -204,26 +239,26 @@ not_a_function(struct template_run *r, size_t n_args, const struct tvalue *final
 }
 
 static bool
-eval_variable(struct template_run *r, const struct tnode *n, size_t n_args, const struct tvalue *final, struct tvalue *ret)
+eval_variable(struct template_run *r, const struct tnode *n, const struct call *call, struct tvalue *ret)
 {
 	const struct tvariable *variable = find_variable(r, n->chain.variable);
 
 	if (variable == NULL)
 		return false;
-	if (n->chain.n == 0 && !not_a_function(r, n_args, final))
-		return false;
-	return eval_fields(r, &variable->value, n, n_args > 1 || final != NULL, ret);
+	if (n->chain.n == 0 && call != NULL)
+		return template_fail(r, "can't give argument to non-function");
+	return eval_fields(r, &variable->value, n, call, ret);
 }
 
 static bool
-eval_chain(struct template_run *r, const struct tvalue *dot, const struct tnode *n, size_t n_args, const struct tvalue *final, struct tvalue *ret)
+eval_chain(struct template_run *r, const struct tvalue *dot, const struct tnode *n, const struct call *call, struct tvalue *ret)
 {
 	struct tvalue v;
 	const struct tnode *term = n->chain.term;
 
 	if (term->kind == N_PIPE ? !eval_pipe(r, dot, term->pipe, &v) : !eval_function(r, dot, term->function, NULL, 0, NULL, &v))
 		return false;
-	return eval_fields(r, &v, n, n_args > 1 || final != NULL, ret);
+	return eval_fields(r, &v, n, call, ret);
 }
 
 /* ---- arguments ---- */
@@ -325,10 +360,10 @@ eval_arg(struct template_run *r, const struct tvalue *dot, const struct tnode *n
 		ok = true;
 		break;
 	case N_FIELD:
-		ok = eval_fields(r, dot, n, false, ret);
+		ok = eval_fields(r, dot, n, NULL, ret);
 		break;
 	case N_VARIABLE:
-		ok = eval_variable(r, n, 0, NULL, ret);
+		ok = eval_variable(r, n, NULL, ret);
 		break;
 	case N_PIPE:
 		ok = eval_pipe(r, dot, n->pipe, ret);
@@ -337,7 +372,7 @@ eval_arg(struct template_run *r, const struct tvalue *dot, const struct tnode *n
 		ok = eval_function(r, dot, n->function, NULL, 0, NULL, ret);
 		break;
 	case N_CHAIN:
-		ok = eval_chain(r, dot, n, 0, NULL, ret);
+		ok = eval_chain(r, dot, n, NULL, ret);
 		break;
 	case N_NIL:
 		if (type != 'm')
@@ -413,18 +448,19 @@ static bool
 eval_command(struct template_run *r, const struct tvalue *dot, const struct tcommand *c, const struct tvalue *final, struct tvalue *ret)
 {
 	const struct tnode *n = c->args[0];
+	const struct call behind = {dot, c->args + 1, c->n - 1, final}, *call = c->n > 1 || final != NULL ? &behind : NULL;
 
 	switch (n->kind) {
 	case N_FIELD:
-		return eval_fields(r, dot, n, c->n > 1 || final != NULL, ret);
+		return eval_fields(r, dot, n, call, ret);
 	case N_CHAIN:
-		return eval_chain(r, dot, n, c->n, final, ret);
+		return eval_chain(r, dot, n, call, ret);
 	case N_FUNCTION:
 		return eval_function(r, dot, n->function, c->args + 1, c->n - 1, final, ret);
 	case N_PIPE:
 		return not_a_function(r, c->n, final) && eval_pipe(r, dot, n->pipe, ret);
 	case N_VARIABLE:
-		return eval_variable(r, n, c->n, final, ret);
+		return eval_variable(r, n, call, ret);
 	default:
 		break;
 	}

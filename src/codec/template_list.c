@@ -603,7 +603,7 @@ omit(ARGS)
 
 #define MERGE_NESTING_MAX 100
 
-/* mergo: what is absent or empty in dst is taken from src, or all of src's that is not empty when overwriting; dicts inside likewise. */
+/* mergo: what is absent or empty in dst is taken from src, or all of src when overwriting; dicts inside are merged themselves. */
 static bool
 merge_into(struct template_run *r, struct tmap *dst, const struct tmap *src, bool overwrite, int depth)
 {
@@ -613,15 +613,15 @@ merge_into(struct template_run *r, struct tmap *dst, const struct tmap *src, boo
 		const struct tvalue *from = &src->items[i].value;
 		struct tvalue *to = tm_get(r, dst, src->items[i].key);
 
-		if (to != NULL && to->kind == T_MAP && from->kind == T_MAP && !to->map->strings && !from->map->strings) {
+		if (to != NULL && to->kind == T_MAP && from->kind == T_MAP && !to->map->strings) {
 			if (to->map != from->map && !merge_into(r, to->map, from->map, overwrite, depth + 1))
 				return false;
 			continue;
 		}
-		if (to == NULL || !tv_truth(to) || (overwrite && tv_truth(from))) {
-			if ((to == NULL || tv_truth(from)) && !tm_set(r, dst, src->items[i].key, *from))
-				return false;
-		}
+		if (!overwrite && (tv_is_nil(from) || (to != NULL && tv_truth(to))))
+			continue;
+		if (!tm_set(r, dst, src->items[i].key, *from))
+			return false;
 	}
 	return r->error.s == NULL;
 }
@@ -657,7 +657,11 @@ dig(ARGS)
 		return template_fail(r, "dig needs at least three arguments");
 	at = &args[n - 1];
 	for (size_t i = 0; i + 2 < n; i++) {
-		if (at->kind != T_MAP || at->map->strings || args[i].kind != T_STRING)
+		if (args[i].kind != T_STRING)
+			return template_fail(r, "interface conversion");
+	}
+	for (size_t i = 0; i + 2 < n; i++) {
+		if (at->kind != T_MAP || at->map->strings)
 			return template_fail(r, "interface conversion");
 		at = tm_get(r, at->map, args[i].s);
 		if (at == NULL) {
@@ -700,6 +704,8 @@ static bool
 deep_copy(ARGS)
 {
 	(void)n;
+	if (tv_is_nil(&args[0]))
+		return template_fail(r, "reflect: call of reflect.Value.Type on zero Value");
 	return copy_value(r, &args[0], ret, 0);
 }
 

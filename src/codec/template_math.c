@@ -299,7 +299,7 @@ reckon(struct template_run *r, double start, const struct tvalue *args, size_t n
 		else
 			value = operation == '*' ? value * w : quotient(value, w);
 	}
-	return give_float(ret, (double)value);
+	return give_float(ret, value == 0 ? 0 : (double)value); /* a decimal has no -0 */
 }
 
 static bool

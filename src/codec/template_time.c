@@ -271,6 +271,66 @@ duration_round(ARGS)
 	return tv_take_text(r, ret);
 }
 
+/* ---- methods ---- */
+
+static bool
+time_number(const struct timefmt_time *t, struct str name, struct tvalue *ret)
+{
+	struct timefmt_civil c = timefmt_civil(t);
+	const struct {
+		const char *name;
+		int64_t value;
+		bool is_int;
+	} numbers[] = {
+		{"Unix", t->sec, false},
+		{"UnixMilli", (int64_t)((uint64_t)t->sec * 1000 + (uint64_t)t->nsec / 1000000), false},
+		{"UnixMicro", (int64_t)((uint64_t)t->sec * 1000000 + (uint64_t)t->nsec / 1000), false},
+		{"UnixNano", (int64_t)((uint64_t)t->sec * NS + (uint64_t)t->nsec), false},
+		{"Year", c.year, true},
+		{"Day", c.day, true},
+		{"YearDay", c.yday, true},
+		{"Hour", c.hour, true},
+		{"Minute", c.minute, true},
+		{"Second", c.second, true},
+		{"Nanosecond", c.nsec, true},
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (!str_is(name, numbers[i].name))
+			continue;
+		*ret = numbers[i].is_int ? tv_int(numbers[i].value) : tv_int64(numbers[i].value);
+		return true;
+	}
+	return false;
+}
+
+bool
+template_time_method(struct template_run *r, const struct timefmt_time *t, struct str name, const struct tvalue *args, size_t n, struct tvalue *ret)
+{
+	struct timefmt_time copy = *t;
+
+	if (n == 1 && str_is(name, "Format")) {
+		if (template_alloc(r, args[0].s.len + 1, 64) == NULL)
+			return false;
+		buf_clear(&r->text);
+		timefmt_format(timefmt_compile(r->arena, args[0].s), &copy, &r->text);
+		return tv_take_text(r, ret);
+	}
+	if (n > 0)
+		return template_fail(r, "wrong number of args for %.*s", STR_FMT(name));
+	if (str_is(name, "UTC"))
+		return give_time(r, in_zone(copy, tz_utc()), ret);
+	if (str_is(name, "Local"))
+		return give_time(r, in_zone(copy, r->template->local), ret);
+	if (str_is(name, "String")) {
+		const struct tvalue v = {.kind = T_TIME, .time = &copy};
+
+		*ret = tv_string(STR(""));
+		return tv_text(r, &v, &ret->s);
+	}
+	return time_number(t, name, ret);
+}
+
 const struct tfunction template_time_functions[] = {
 	{"now", "", now, NULL},
 	{"date", "sa", date, NULL},
