@@ -461,7 +461,7 @@ select_rows(const struct position_rows *rows, enum legacy_positions_format forma
 			continue;
 		add_once(names, &n_names, sizeof(names) / sizeof(names[0]), row->component);
 		items[n++] = (struct legacy_position){
-			.path = cursor ? arena_printf(rows->arena, "cursor-%.*s", STR_FMT(row->component)) : row->path,
+			.path = cursor && !str_starts(row->path, STR("cursor-")) ? arena_printf(rows->arena, "cursor-%.*s", STR_FMT(row->component)) : row->path,
 			.labels = row->labels,
 			.value = cursor || row->invalid ? row->text : arena_printf(rows->arena, "%" PRIu64, row->offset),
 		};

@@ -12,6 +12,7 @@
 #include "longship/flow/lane.h"
 #include "longship/flow/placed.h"
 #include "longship/flow/runtime.h"
+#include "longship/flow/stream.h"
 #include "longship/positions/positions.h"
 
 #include "control.h"
@@ -224,6 +225,8 @@ change(struct runtime *runtime, struct graph *graph, struct changes *changes)
 		return change_store(runtime->positions, changes);
 	lanes_park(runtime->lanes);
 	release_files(graph, changes);
+	/* Positions that have moved and were not written yet would come after the change. */
+	(void)progress_write(runtime->positions, NULL, 0);
 	r = change_store(runtime->positions, changes);
 	for (size_t i = 0; i < graph_len(graph); i++) {
 		struct component *c = graph_at(graph, i);

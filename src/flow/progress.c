@@ -11,6 +11,8 @@
 #include "longship/positions/positions.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Held through a write, taken before the other: who has called progress_write knows that nothing older is on its way. */
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 static struct stream *dirty; /* one reference each */
 
 void
@@ -104,6 +106,7 @@ progress_write(struct positions *store, struct receipt *const *unmarked, size_t 
 	VEC(struct record *) records = {0};
 	int r = 0;
 
+	(void)pthread_mutex_lock(&writing);
 	take_dirty(&moved);
 	for (size_t i = 0; i < moved.streams.len; i++) {
 		vec_push(&records, mem_new(struct record));
@@ -119,6 +122,7 @@ progress_write(struct positions *store, struct receipt *const *unmarked, size_t 
 	}
 	if (updates.len > 0 && store != NULL)
 		r = positions_write(store, updates.items, updates.len);
+	(void)pthread_mutex_unlock(&writing);
 	for (size_t i = 0; i < records.len; i++)
 		mem_free(records.items[i]);
 	vec_done(&records);

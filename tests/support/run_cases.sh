@@ -41,6 +41,7 @@ if [ $# -gt 0 ]; then
 		skipped=$((skipped + left_out))
 		case $file in
 		expr) run expr python3 "$tests/case/run_expr.py" "$LONGSHIP" "$work" ;;
+		positions) run positions python3 "$tests/case/run_positions.py" "$LONGSHIP" "$work/positions.jsonl" ;;
 		relabel) run relabel python3 "$tests/case/run_relabel.py" "$LONGSHIP" "$work/relabel.jsonl" ;;
 		journal) run journal python3 "$tests/case/run_journal.py" "$LONGSHIP" "$work/journal.jsonl" ;;
 		*) run "$file" python3 "$tests/case/run_stages.py" "$LONGSHIP" "$work/$file.jsonl" ;;
@@ -51,6 +52,7 @@ else
 	run graph python3 "$tests/case/run_graph.py" "$LONGSHIP"
 	[ ! -e "$tests/case/relabel.jsonl" ] || run relabel python3 "$tests/case/run_relabel.py" "$LONGSHIP" "$tests/case/relabel.jsonl"
 	run journal python3 "$tests/case/run_journal.py" "$LONGSHIP" "$tests/case/journal.jsonl"
+	run positions python3 "$tests/case/run_positions.py" "$LONGSHIP" "$tests/case/positions.jsonl"
 	for file in "$tests"/case/stage/*.jsonl; do
 		[ ! -e "$file" ] || run "$(basename "$file" .jsonl)" python3 "$tests/case/run_stages.py" "$LONGSHIP" "$file"
 	done

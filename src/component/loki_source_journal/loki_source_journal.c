@@ -349,6 +349,7 @@ restore(struct journal_source *s, const struct journal_args *args, struct arena 
 	r = read_legacy(s->component, args->legacy_position, arena, &cursor);
 	if (r >= 0 && take_cursor(f, cursor)) {
 		f->stream.position_cursor = memcpy(mem_alloc(cursor.len + 1), f->cursor, cursor.len + 1);
+		progress_note(&f->stream); /* it is stored even if nothing new comes before the next start */
 		log_info(s->component->id, "took over Promtail's cursor", "cursor", f->cursor, NULL);
 	}
 	return r;
