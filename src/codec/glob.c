@@ -420,6 +420,7 @@ struct walk {
 	size_t entries; /* looked at */
 	VEC(struct str) found;
 	bool full;
+	int error; /* of a directory that could not be opened for want of resources */
 };
 
 static void
@@ -487,10 +488,15 @@ push_directory(struct walk *w, DIR *dir)
 	return true;
 }
 
+/* A directory that cannot be read is left out; one that this process has nothing left to open it with is a failure. */
 static DIR *
-open_here(const struct walk *w)
+open_here(struct walk *w)
 {
-	return opendir(w->len > 0 ? w->path : ".");
+	DIR *dir = opendir(w->len > 0 ? w->path : ".");
+
+	if (dir == NULL && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		w->error = -errno;
+	return dir;
 }
 
 /* But for "." and "..". NULL at the end, or when a limit is hit. */
@@ -649,5 +655,5 @@ glob_walk(struct arena *arena, struct str pattern, struct glob_paths *ret)
 	full = w->full || patterns.full;
 	sort_unique(w, ret);
 	vec_done(&patterns.items);
-	return full ? -E2BIG : 0;
+	return w->error != 0 ? w->error : full ? -E2BIG : 0;
 }

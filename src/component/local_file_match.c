@@ -29,7 +29,7 @@ struct match_args {
 };
 
 /* What was last said about a pattern. */
-enum told { TOLD_NOTHING, TOLD_EMPTY, TOLD_INVALID, TOLD_LIMIT };
+enum told { TOLD_NOTHING, TOLD_EMPTY, TOLD_INVALID, TOLD_LIMIT, TOLD_EXHAUSTED };
 
 struct state {
 	struct loop_timer *timer;
@@ -63,6 +63,9 @@ tell(struct component *c, size_t i, enum told now, struct arena *arena, struct s
 		log_error(c->id, "not a path pattern", "path", arena_z(arena, pattern), "err", "syntax error in pattern", NULL);
 	} else if (now == TOLD_LIMIT) {
 		log_warn(c->id, "the pattern finds too much, the rest is left out", "path", arena_z(arena, pattern), NULL);
+	} else if (now == TOLD_EXHAUSTED) {
+		log_error(c->id, "cannot look for files; those of before are kept", "path", arena_z(arena, pattern), "err",
+			"out of file descriptors or memory", "hint", "raise LimitNOFILE", NULL);
 	} else if (now == TOLD_EMPTY) {
 		const char *err = access(arena_z(arena, base), R_OK | X_OK) != 0 ? strerror(errno) : "nothing matches";
 
@@ -119,6 +122,8 @@ expand(const struct match_args *args, const struct target *target, struct arena 
 
 	if (r == -EINVAL)
 		return TOLD_INVALID;
+	if (r < 0 && r != -E2BIG)
+		return TOLD_EXHAUSTED;
 	for (size_t i = 0; i < paths.n && list->n < TARGETS_MAX; i++) {
 		struct str path;
 
@@ -147,17 +152,20 @@ look(void *ptr)
 	struct target_list list = {0};
 	struct value value;
 	size_t cap = 0, at_fault = 0;
+	bool exhausted = false;
 	int64_t now_ns = clock_now_ns();
 
 	check_magic(c, COMPONENT_MAGIC);
 	for (size_t i = 0; i < args->path_targets.n; i++) {
 		enum told told = expand(args, &args->path_targets.items[i], arena, now_ns, &list, &cap);
 
-		at_fault += told == TOLD_INVALID || told == TOLD_LIMIT;
+		at_fault += told == TOLD_INVALID || told == TOLD_LIMIT || told == TOLD_EXHAUSTED;
+		exhausted |= told == TOLD_EXHAUSTED;
 		tell(c, i, told, arena, targets_label(&args->path_targets.items[i], STR("__path__")));
 	}
 	value = targets_value(arena, &list);
-	component_export(c, "targets", &value);
+	if (!exhausted) /* files that were not seen are not files that are gone */
+		component_export(c, "targets", &value);
 	if (at_fault > 0)
 		component_set_health(c, HEALTH_UNHEALTHY, "%zu of %zu patterns are at fault; see the log", at_fault, args->path_targets.n);
 	else

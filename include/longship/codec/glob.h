@@ -26,7 +26,8 @@ bool glob_valid(struct str pattern);
 bool glob_match(struct str pattern, struct str path);
 /* The existing paths that match (files, directories and others), relative if the pattern is. The pattern is cleaned first
  * ("a//b/../c"). Symbolic links are followed, but never back into a directory that is being walked; directories that cannot be
- * read are left out. 0; -EINVAL: not a pattern; -E2BIG: a limit above was hit (what was found so far is returned). */
+ * read are left out. 0; -EINVAL: not a pattern; -E2BIG: a limit above was hit (what was found so far is returned);
+ * -EMFILE, -ENFILE, -ENOMEM: the process could not open a directory, so paths may be missing. */
 int glob_walk(struct arena *, struct str pattern, struct glob_paths *ret);
 /* The part before the first wildcard segment, as a path: "/var/log" of "/var/log/x*". */
 struct str glob_base(struct arena *, struct str pattern);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 
 #define NAMES_MAX 16        /* links to one file that are followed at a time */
 #define NAME_STEP 0x10000u /* between the ordinals of two names: far more than label sets of one path */
+#define FD_RESERVE 64      /* descriptors that files leave to connections, discovery and the positions */
 #define FAILS_MAX 10       /* a file that cannot be read is tried again after so many seconds at most */
 
 static const char *
@@ -320,6 +322,8 @@ hint_for(int err)
 		return "give longship read access: usermod -aG adm longship, or CAP_DAC_READ_SEARCH in its unit";
 	if (err == EISDIR)
 		return "__path__ must name a file; use local.file_match for patterns";
+	if (err == EINVAL)
+		return "only regular files can be followed";
 	if (err == EMFILE || err == ENFILE)
 		return "raise LimitNOFILE";
 	return "";
@@ -594,6 +598,19 @@ start_tail(struct follow *f, int fd, const struct stat *st, bool new_generation)
 	arena_free(arena);
 }
 
+/* New descriptors have the lowest free number, so a high one tells that the process has few left. */
+static bool
+is_of_reserve(int fd)
+{
+	struct rlimit limit;
+	rlim_t reserve;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return false;
+	reserve = limit.rlim_cur / 4 < FD_RESERVE ? limit.rlim_cur / 4 : FD_RESERVE;
+	return (rlim_t)fd >= limit.rlim_cur - reserve;
+}
+
 static void
 open_current(struct follow *f, bool new_generation)
 {
@@ -607,6 +624,8 @@ open_current(struct follow *f, bool new_generation)
 		err = EISDIR;
 	else if (!S_ISREG(st.st_mode))
 		err = EINVAL;
+	else if (is_of_reserve(fd))
+		err = EMFILE;
 	if (err != 0) {
 		if (fd >= 0)
 			(void)close(fd);
