@@ -2,7 +2,7 @@
 #include "catalog_priv.h"
 #include "longship/codec/regex.h"
 
-/* stage.decolorize: ANSI escape sequences go from the line (reference 8.3). The expression is Alloy's, which is that of strip-ansi. */
+/* stage.decolorize: ANSI escape sequences go from the line. The expression is Alloy's, which is that of strip-ansi. */
 
 #define SEQUENCE                                                                                                             \
 	"[\\x{1B}\\x{9B}][[\\]()#;?]*(?:(?:(?:[a-zA-Z\\d]*(?:;[a-zA-Z\\d]*)*)?\\x07)|" \

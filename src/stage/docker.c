@@ -6,7 +6,7 @@
 #include "longship/flow/label_memo.h"
 
 /*
- * stage.docker: the lines of Docker's json-file driver (reference 8.4). The object is read as Go's decoder fills a
+ * stage.docker: the lines of Docker's json-file driver. The object is read as Go's decoder fills a
  * struct: keys in any letter case, the last of a name counts, a value of another type spoils the line.
  */
 

@@ -2,7 +2,7 @@
 #include "catalog_priv.h"
 #include "longship/codec/unicode.h"
 
-/* stage.eventlogmessage: the "Key: value" lines of a Windows event's message become extracted values (reference 8.6). */
+/* stage.eventlogmessage: the "Key: value" lines of a Windows event's message become extracted values. */
 
 struct eventlogmessage_args {
 	struct str source;

@@ -5,7 +5,7 @@
 #include "longship/codec/mmdb.h"
 
 /*
- * stage.geoip: what a MaxMind database knows of an address becomes extracted values (reference 8.7). The database is opened
+ * stage.geoip: what a MaxMind database knows of an address becomes extracted values. The database is opened
  * with the pipeline and closed with it. Addresses of a batch repeat, so the last ones are remembered.
  */
 

@@ -11,7 +11,7 @@
 #include "longship/flow/receipt.h"
 
 /*
- * stage.limit: a token bucket for all streams of the component (reference 8.12).
+ * stage.limit: a token bucket for all streams of the component.
  *
  * drop = false is back-pressure: all entries pass, and the lane pauses their stream after the span until the bucket has
  * paid for them; outside of lanes virtual time moves instead. drop = true decides by the lines' time marks.

@@ -4,7 +4,7 @@
 #include "longship/codec/unicode.h"
 
 /*
- * stage.luhn: replaces numbers that pass the Luhn check, as those of payment cards do (reference 8.30). The text is gone
+ * stage.luhn: replaces numbers that pass the Luhn check, as those of payment cards do. The text is gone
  * through rune by rune as Alloy does, so a byte that is not UTF-8 becomes U+FFFD.
  */
 

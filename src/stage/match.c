@@ -4,7 +4,7 @@
 #include "longship/flow/pipeline.h"
 
 /*
- * stage.match: stages for the entries that a LogQL selector selects, or their end (reference 8.14). The selected entries
+ * stage.match: stages for the entries that a LogQL selector selects, or their end. The selected entries
  * run through the inner stages as a batch of their own and come back to their places, so the order stays.
  */
 

@@ -13,7 +13,7 @@
 #include "longship/flow/receipt.h"
 
 /*
- * stage.metrics: counters, gauges and histograms of what lines say (reference 8.15). A series is one label set without its
+ * stage.metrics: counters, gauges and histograms of what lines say. A series is one label set without its
  * internal labels; it is held as long as it is used, and at the most METRIC_SERIES_MAX of one metric are, the rest share
  * one that is counted. Lines that are read again change nothing.
  *

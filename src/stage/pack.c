@@ -7,7 +7,7 @@
 #include "longship/flow/label_memo.h"
 
 /*
- * stage.pack: labels and extracted values move into the line, which becomes a JSON object (reference 8.18). "Now" is the
+ * stage.pack: labels and extracted values move into the line, which becomes a JSON object. "Now" is the
  * line's own time mark.
  */
 

@@ -4,7 +4,7 @@
 #include "catalog_priv.h"
 #include "longship/flow/label_memo.h"
 
-/* stage.pattern: the captures of a LogQL pattern become extracted values (reference 8.19). */
+/* stage.pattern: the captures of a LogQL pattern become extracted values. */
 
 struct pattern_args {
 	struct str pattern, source;

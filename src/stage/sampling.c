@@ -7,7 +7,7 @@
 #include "longship/flow/stream.h"
 
 /*
- * stage.sampling: keeps a share of the entries (reference 8.22). What decides is not chance but a hash of the stream and
+ * stage.sampling: keeps a share of the entries. What decides is not chance but a hash of the stream and
  * the line's own time mark, so that a range that is read again gives the same entries.
  */
 

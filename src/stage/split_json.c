@@ -4,7 +4,7 @@
 #include "longship/flow/receipt.h"
 
 /*
- * stage.split_json: a line that is a JSON array becomes one entry for each element (reference 8.23). All of them are
+ * stage.split_json: a line that is a JSON array becomes one entry for each element. All of them are
  * branches of the one line: the ledger counts it once.
  */
 

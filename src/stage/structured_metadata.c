@@ -3,7 +3,7 @@
 #include "longship/codec/regex.h"
 
 /*
- * stage.structured_metadata: extracted values and labels become structured metadata; labels are moved (reference 8.24). The
+ * stage.structured_metadata: extracted values and labels become structured metadata; labels are moved. The
  * order is: named ones from the extracted values, then by expression, then the same from the labels.
  */
 

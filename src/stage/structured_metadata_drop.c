@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog_priv.h"
 
-/* stage.structured_metadata_drop: the named structured metadata goes (reference 8.25). */
+/* stage.structured_metadata_drop: the named structured metadata goes. */
 
 struct structured_metadata_drop_args {
 	struct str_list values;

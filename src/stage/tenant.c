@@ -2,7 +2,7 @@
 #include "catalog_priv.h"
 #include "longship/flow/label_memo.h"
 
-/* stage.tenant: sets the tenant of an entry by the internal label __tenant_id__ (reference 8.27). */
+/* stage.tenant: sets the tenant of an entry by the internal label __tenant_id__. */
 
 struct tenant_args {
 	struct str label, source, value;

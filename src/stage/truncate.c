@@ -4,7 +4,7 @@
 #include "catalog_priv.h"
 
 /*
- * stage.truncate: cuts what is too long (reference 8.29). What is longer than limit − suffix is cut to that and gets the
+ * stage.truncate: cuts what is too long. What is longer than limit − suffix is cut to that and gets the
  * suffix, as in Alloy; the kinds that were cut stand in the extracted value "truncated".
  */
 

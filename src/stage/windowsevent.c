@@ -4,7 +4,7 @@
 
 /*
  * stage.windowsevent: the message of a Windows event, whose sections are separated by empty lines, becomes extracted
- * values (reference 8.6). The first section is the description; in the others a title prefixes the keys that follow it.
+ * values. The first section is the description; in the others a title prefixes the keys that follow it.
  */
 
 struct windowsevent_args {

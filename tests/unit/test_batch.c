@@ -126,7 +126,7 @@ test_batch__seeds_again(void **state)
 		    "stage.match {\nselector = \"{now=\\\"1\\\"}\"\n"
 		    "stage.labels { values = {g2 = \"gone\", n2 = \"now\", l2 = \"l\", o2 = \"other\"} }\n}\n}",
 		texts, 1);
-	assert_string_equal(b->labels[0]->text.s, "{g2=\"g\", l=\"a\", l2=\"a\", n2=\"1\", now=\"1\", o2=\"kept\"}");
+	assert_string_equal(arena_z(f.config, b->labels[0]->text), "{g2=\"g\", l=\"a\", l2=\"a\", n2=\"1\", now=\"1\", o2=\"kept\"}");
 	fixture_done(&f);
 }
 
