@@ -37,7 +37,7 @@ static struct {
 	int fd;
 	int priorities; /* -1: not looked yet */
 	struct record *early[LOG_EARLY_MAX];
-	size_t n_early;
+	size_t n_early, n_omitted;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .level = LOG_LEVEL_INFO, .fd = -1, .priorities = -1};
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
@@ -164,8 +164,10 @@ keep_early(const struct record *r)
 {
 	struct record *kept;
 
-	if (state.n_early == LOG_EARLY_MAX)
+	if (state.n_early == LOG_EARLY_MAX || (state.n_early >= LOG_EARLY_INFO_MAX && r->level > LOG_LEVEL_WARN)) {
+		state.n_omitted++;
 		return;
+	}
 	kept = mem_new(struct record);
 	*kept = *r;
 	kept->id = copy(r->id);
@@ -220,6 +222,20 @@ log_enabled(enum log_level level)
 	return enabled;
 }
 
+static void
+write_omitted(void)
+{
+	char count[24];
+	struct record r = {.level = LOG_LEVEL_WARN, .ts = clock_now_ns(), .msg = "too many records before the log was set up: some are left out"};
+
+	if (state.n_omitted == 0)
+		return;
+	(void)snprintf(count, sizeof(count), "%zu", state.n_omitted);
+	r.fields[r.n++] = (struct field){"count", count};
+	write_record(&r);
+	state.n_omitted = 0;
+}
+
 void
 log_start(enum log_level level, enum log_format format)
 {
@@ -232,6 +248,7 @@ log_start(enum log_level level, enum log_format format)
 		free_early(state.early[i]);
 	}
 	state.n_early = 0;
+	write_omitted();
 	(void)pthread_mutex_unlock(&state.lock);
 }
 

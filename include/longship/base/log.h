@@ -2,8 +2,8 @@
 #pragma once
 /*
  * longship's own log: logfmt or JSON lines on standard error, with a "<N>" priority in front when
- * standard error is the journal. Until log_start the records are kept (at most LOG_EARLY_MAX), then
- * written with the configured level and format. Any thread. Only floors from flow up may log.
+ * standard error is the journal. Until log_start the records are kept (within the limits below), then
+ * written with the configured level and format, and a last one tells how many were not kept. Any thread. Only floors from flow up may log.
  *
  *	log_warn(id, "cannot open file", "path", path, "err", strerror(e), NULL);
  *
@@ -17,7 +17,8 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
-#define LOG_EARLY_MAX 256
+#define LOG_EARLY_MAX 1024     /* kept before log_start: enough for a warning of every component */
+#define LOG_EARLY_INFO_MAX 256 /* of them; beyond that only warnings and errors: thousands of files may be taken up */
 
 void log_write(enum log_level, const char *id, const char *msg, ...) __attribute__((sentinel));
 #define log_error(id, ...) log_write(LOG_LEVEL_ERROR, (id), __VA_ARGS__)

@@ -192,7 +192,7 @@ follow_new(struct follow_shared *shared, const struct target *target, uint32_t o
 	struct follow *f = mem_new(struct follow);
 
 	f->shared = shared;
-	f->arena = arena_new(0);
+	f->arena = arena_new(TARGET_ARENA_BYTES);
 	f->target = copy_target(f->arena, target);
 	f->path = target_label(&f->target, "__path__");
 	f->ordinal = ordinal;

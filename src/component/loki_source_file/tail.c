@@ -35,7 +35,7 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	t->stream.oldest_ns = first_seen_ns;
 	t->id = *id;
 	t->fd = fd;
-	t->arena = arena_new(0);
+	t->arena = arena_new(TARGET_ARENA_BYTES);
 	t->label_pairs = arena_array(t->arena, struct str_pair, target->n + 1);
 	for (size_t i = 0; i < target->n; i++) {
 		struct str name = target->labels[i].name;

@@ -10,6 +10,7 @@
 #include "longship/flow/stream.h"
 #include "longship/lang/args.h"
 
+#define TARGET_ARENA_BYTES 256 /* blocks of the labels of one file: thousands of files are followed */
 #define SEEN_MAX 16 /* size checkpoints of a file whose data waits */
 
 struct file_id { /* of a generation */
