@@ -215,9 +215,9 @@ sdjournal_cursor_place(struct str cursor, struct sdjournal_place *ret)
 			found |= 4;
 		}
 	}
-	place.realtime_ns = (int64_t)us * NS_PER_US;
 	if (found != 7)
 		return false;
+	place.realtime_ns = (int64_t)us * NS_PER_US;
 	*ret = place;
 	return true;
 }
