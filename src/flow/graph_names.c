@@ -121,12 +121,18 @@ nearest_id(struct graph_load *load, const struct reference *reference)
 static void
 check_reference(struct graph_load *load, struct load_node *node, const struct reference *reference)
 {
+	const struct value *known = stdlib_lookup(reference->parts[0]);
 	struct str text;
 	const char *nearest;
 
-	if (graph_names_resolve(load, reference) != NULL || stdlib_lookup(reference->parts[0]) != NULL ||
-		str_is(reference->parts[0], "module_path"))
+	if (graph_names_resolve(load, reference) != NULL || str_is(reference->parts[0], "module_path"))
 		return;
+	if (known != NULL) {
+		if (known->kind == VALUE_FUNCTION && known->function->replaced_by != NULL)
+			diag_warning(&load->diags, reference->pos, "function \"%.*s\" is deprecated, use \"%s\"", STR_FMT(reference->parts[0]),
+				known->function->replaced_by);
+		return;
+	}
 	text = join_parts(load->text->arena, reference->parts, reference->n);
 	nearest = load->diags.n_errors < GUESSES_MAX ? nearest_id(load, reference) : NULL;
 	node->failed = true;
