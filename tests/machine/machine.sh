@@ -45,13 +45,13 @@ mounted=$work/disk
 mkdir -p "$work/disk/var/log/journal" "$work/disk/ci"
 sync -f "$work/disk"
 VOLATILE=no BACKGROUND=1 boot "$work/disk" cut.sh
+disown "$machine_pid" # or bash prints what it was when it is killed
 for _ in $(seq 1200); do grep -q POWER-CUT-NOW "$share/out.log" && break; sleep 0.05; done
 # What was not written down does not reach the disk any more; then nobody is left.
 python3 -c 'import fcntl, os, struct, sys
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))' "$work/disk"
 # shellcheck disable=SC2046
 kill -9 $(machine_processes) 2>/dev/null
-{ wait "$machine_pid"; } 2>/dev/null
 boot_end
 tally
 umount "$work/disk"
