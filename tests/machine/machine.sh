@@ -34,6 +34,8 @@ boot "$root" life.sh
 tally
 prove "4,000 lines arrived once, in order, over kill, upgrade, rotation, removal" in_netns python3 "$support/oracle.py" \
 	check --loki "$LOKI" --selector '{filename=~"/var/log/app/.*"}' --run "r$$" --stream life --count 4000
+prove "the journal arrived, too, once" test "$(in_netns python3 "$support/probe.py" lines "$LOKI" fake \
+	'{job="systemd-journal"}' | grep -cx 'through the journal')" = 1
 echo "# $((SECONDS - begin)) s"
 
 echo "# a power cut"
