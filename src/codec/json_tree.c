@@ -145,14 +145,34 @@ quote_rune(struct buf *out, struct str bytes, uint32_t rune, bool html)
 		buf_str(out, bytes);
 }
 
+/* How many bytes at the start stand for themselves. */
+static size_t
+count_plain(struct str text, bool html)
+{
+	size_t n = 0;
+
+	for (; n < text.len; n++) {
+		unsigned char c = (unsigned char)text.s[n];
+
+		if (c < ' ' || c >= 0x80 || c == '"' || c == '\\' || (html && (c == '<' || c == '>' || c == '&')))
+			break;
+	}
+	return n;
+}
+
 bool
 json_tree_quote(struct buf *out, struct str text, bool html)
 {
 	buf_putc(out, '"');
-	while (text.len > 0) {
+	for (;;) {
+		size_t plain = count_plain(text, html), n;
 		uint32_t rune;
-		size_t n = str_utf8_decode(text, &rune);
 
+		buf_str(out, str_head(text, plain));
+		text = str_from_offset(text, plain);
+		if (text.len == 0)
+			break;
+		n = str_utf8_decode(text, &rune);
 		if (n > 0)
 			quote_rune(out, str_head(text, n), rune, html);
 		else

@@ -81,7 +81,7 @@ mapping_json(struct arena *arena, struct str fields)
 	struct str rest = fields, name, value, text;
 	struct json_pair *items;
 	struct buf out;
-	size_t n = 0;
+	size_t n = 0, fields_bytes = fields.len;
 
 	while (n < JSON_FIELDS_MAX && journal_wire_field(&rest, &name, &value))
 		n++;
@@ -92,6 +92,7 @@ mapping_json(struct arena *arena, struct str fields)
 	}
 	qsort(items, n, sizeof(*items), by_name);
 	buf_init(&out, JSON_BYTES_MAX);
+	(void)buf_reserve(&out, 2 * fields_bytes + 64 < JSON_BYTES_MAX ? 2 * fields_bytes + 64 : fields_bytes);
 	(void)buf_putc(&out, '{');
 	for (size_t i = 0; i < n; i++) {
 		if (i + 1 < n && str_eq(items[i].name, items[i + 1].name))
