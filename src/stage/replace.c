@@ -3,9 +3,9 @@
 #include "longship/base/limits.h"
 #include "longship/codec/regex.h"
 #include "longship/codec/template.h"
+#include "longship/flow/template_fields.h"
 
 #include "catalog_priv.h"
-#include "longship/flow/template_fields.h"
 
 /*
  * stage.replace: what the groups of an expression capture becomes what a Go template makes of it (reference 8.21). Only

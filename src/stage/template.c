@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/codec/template.h"
+#include "longship/flow/template_fields.h"
 
 #include "catalog_priv.h"
-#include "longship/flow/template_fields.h"
 
 /* stage.template: an extracted value becomes what a Go template makes of it (reference 8.26). */
 
