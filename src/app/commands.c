@@ -7,6 +7,7 @@
 const struct command commands[] = {
 	{"run", cmd_run, "[flags] PATH…", "Ship logs as the configuration says"},
 	{"validate", cmd_validate, "[flags] PATH…", "Check a configuration and print all that is wrong with it"},
+	{"check", cmd_check, "[flags] PATH…", "Check on this host that what a configuration needs is there, each fault with its mend"},
 	{"targets", cmd_targets, "PATH COMPONENT",
 		"Print the targets that a discovery or match component exports now, as JSON"},
 	{"inspect", cmd_inspect,

@@ -15,6 +15,8 @@
 #include "longship/base/size.h"
 #include "longship/base/str.h"
 
+#include "storage.h"
+
 /*
  * One table of flags. Alloy's run flags that mean nothing here are rows, too: a unit file written for Alloy
  * works, and the warning names what was ignored. getopt_long reads the table; its messages are ours, so that
@@ -31,6 +33,8 @@ enum flag_id {
 	FLAG_SANDBOX,
 	FLAG_SKIP,
 	FLAG_FORMAT,
+	FLAG_OFFLINE,
+	FLAG_USER,
 	FLAG_IGNORED,
 };
 
@@ -43,7 +47,7 @@ struct flag {
 	const char *doc;   /* NULL: not listed */
 };
 
-#define LOADING (OPTIONS_RUN | OPTIONS_VALIDATE | OPTIONS_TARGETS)
+#define LOADING (OPTIONS_RUN | OPTIONS_VALIDATE | OPTIONS_TARGETS | OPTIONS_CHECK)
 #define IGNORED_VALUE(flag_name)                                                                                       \
 	{                                                                                                              \
 		.name = (flag_name), .id = FLAG_IGNORED, .has_arg = required_argument, .commands = LOADING             \
@@ -57,13 +61,13 @@ static const struct flag flags[] = {
 	{.name = "server.http.listen-addr",
 		.id = FLAG_LISTEN,
 		.has_arg = required_argument,
-		.commands = OPTIONS_RUN,
+		.commands = OPTIONS_RUN | OPTIONS_CHECK,
 		.value = "127.0.0.1:12345",
 		.doc = "Address of metrics, status page and reload."},
 	{.name = "storage.path",
 		.id = FLAG_STORAGE,
 		.has_arg = required_argument,
-		.commands = OPTIONS_RUN,
+		.commands = OPTIONS_RUN | OPTIONS_CHECK,
 		.value = "data-longship",
 		.doc = "Directory of the positions."},
 	{.name = "memory.budget",
@@ -95,6 +99,17 @@ static const struct flag flags[] = {
 		.has_arg = optional_argument,
 		.commands = LOADING,
 		.doc = "Leave out what longship does not know, and what only serves it, with a warning each."},
+	{.name = "offline",
+		.id = FLAG_OFFLINE,
+		.has_arg = optional_argument,
+		.commands = OPTIONS_CHECK,
+		.doc = "Use no network: Loki is not asked."},
+	{.name = "user",
+		.id = FLAG_USER,
+		.has_arg = required_argument,
+		.commands = OPTIONS_CHECK,
+		.value = "NAME",
+		.doc = "Check as this user, as root only: the one of the service is longship."},
 	{.name = "config.format", .id = FLAG_FORMAT, .has_arg = required_argument, .commands = LOADING},
 	{.name = "help", .id = FLAG_HELP, .has_arg = no_argument, .commands = LOADING, .doc = "This page."},
 	IGNORED_BOOL("cluster.discover-peers"),
@@ -138,6 +153,8 @@ command_name(enum options_command command)
 		return "run";
 	case OPTIONS_VALIDATE:
 		return "validate";
+	case OPTIONS_CHECK:
+		return "check";
 	case OPTIONS_TARGETS:
 		break;
 	}
@@ -229,6 +246,11 @@ take_flag(enum options_command command, const struct flag *flag, const char *val
 		       bad_value(command, flag, "true or false is expected");
 	case FLAG_SANDBOX:
 		return parse_bool(value, &options->sandbox) || bad_value(command, flag, "true or false is expected");
+	case FLAG_OFFLINE:
+		return parse_bool(value, &options->offline) || bad_value(command, flag, "true or false is expected");
+	case FLAG_USER:
+		options->user = value;
+		return value[0] != '\0' || bad_value(command, flag, "a user name is expected");
 	case FLAG_FORMAT:
 		return strcmp(value, "alloy") == 0 ||
 		       bad_value(command, flag,
@@ -315,7 +337,7 @@ options_parse(enum options_command command, int argc, char **argv, struct option
 
 	*ret = (struct options){
 		.listen_addr = "127.0.0.1:12345",
-		.storage_path = "data-longship",
+		.storage_path = command == OPTIONS_CHECK ? storage_default_path() : "data-longship",
 		.memory_budget_bytes = MEMORY_BUDGET_BYTES,
 		.lanes = default_lanes(),
 		.drain_timeout_ns = 15 * NS_PER_S,

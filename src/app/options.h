@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum options_command { OPTIONS_RUN = 1, OPTIONS_VALIDATE = 2, OPTIONS_TARGETS = 4 };
+enum options_command { OPTIONS_RUN = 1, OPTIONS_VALIDATE = 2, OPTIONS_TARGETS = 4, OPTIONS_CHECK = 8 };
 
 struct options {
 	const char *listen_addr; /* host:port */
@@ -15,6 +15,8 @@ struct options {
 	int64_t drain_timeout_ns;
 	bool skip_unsupported;
 	bool sandbox;
+	bool offline;	  /* check: no network */
+	const char *user; /* check: as whom, NULL: as oneself */
 	char **operands; /* what is left of argv: paths */
 	size_t n_operands;
 };

@@ -294,3 +294,18 @@ graph_load_component(struct graph_load *load, const char *id)
 	assert(!load->applied);
 	return node != NULL && node->component.args != NULL ? &node->component : NULL;
 }
+
+size_t
+graph_load_len(const struct graph_load *load)
+{
+	return map_len(&load->scope);
+}
+
+struct component *
+graph_load_at(struct graph_load *load, size_t i)
+{
+	struct graph_node *node = map_value(&load->scope, i);
+
+	assert(!load->applied);
+	return node->component.args != NULL ? &node->component : NULL;
+}

@@ -27,7 +27,7 @@ struct http_client {
 struct http_target {
 	char *url, *username, *password, *bearer, *ca_file, *cert_file, *key_file, *server_name, *proxy, *no_proxy;
 	VEC(char *) headers;
-	bool insecure, follow, http2;
+	bool insecure, follow, http2, show_certificate;
 	VEC(CURL *) idle;
 };
 
@@ -95,6 +95,7 @@ http_target_new(const struct http_options *o)
 	t->insecure = o->insecure_skip_verify;
 	t->follow = o->follow_redirects;
 	t->http2 = o->http2;
+	t->show_certificate = o->show_certificate;
 	for (size_t i = 0; o->headers != NULL && o->headers[i] != NULL; i++)
 		vec_push(&t->headers, copy(o->headers[i]));
 	return t;
@@ -183,6 +184,8 @@ new_easy(const struct http_target *t)
 	(void)curl_easy_setopt(e, CURLOPT_PROXY, t->proxy != NULL ? t->proxy : "");
 	if (t->no_proxy != NULL)
 		(void)curl_easy_setopt(e, CURLOPT_NOPROXY, t->no_proxy);
+	if (t->show_certificate)
+		(void)curl_easy_setopt(e, CURLOPT_CERTINFO, 1L);
 	set_tls(e, t);
 	return e;
 }
@@ -247,6 +250,43 @@ http_call_cancel(struct http_call *call)
 	end_call(call);
 }
 
+static enum http_fault
+fault_of(CURL *easy, const char *url, CURLcode code)
+{
+	curl_off_t name_us = 0, connect_us = 0, tls_us = 0;
+
+	(void)curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &name_us);
+	(void)curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect_us);
+	(void)curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &tls_us);
+	if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY)
+		return HTTP_FAULT_NAME;
+	if (code == CURLE_COULDNT_CONNECT)
+		return HTTP_FAULT_CONNECT;
+	if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
+		code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CIPHER)
+		return HTTP_FAULT_TLS;
+	if (code != CURLE_OPERATION_TIMEDOUT)
+		return HTTP_FAULT_OTHER;
+	return name_us == 0 ? HTTP_FAULT_NAME
+		: connect_us == 0 ? HTTP_FAULT_CONNECT
+		: tls_us == 0 && strncmp(url, "https:", 6) == 0 ? HTTP_FAULT_TLS : HTTP_FAULT_OTHER;
+}
+
+/* Of the first certificate, the server's own. */
+static const char *
+cert_expires(CURL *easy)
+{
+	static const char name[] = "Expire date:";
+	struct curl_certinfo *info = NULL;
+
+	if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &info) != CURLE_OK || info == NULL || info->num_of_certs < 1)
+		return NULL;
+	for (const struct curl_slist *field = info->certinfo[0]; field != NULL; field = field->next)
+		if (strncmp(field->data, name, sizeof(name) - 1) == 0)
+			return field->data + sizeof(name) - 1;
+	return NULL;
+}
+
 static void
 finish(struct http_call *call, CURLcode code)
 {
@@ -257,6 +297,8 @@ finish(struct http_call *call, CURLcode code)
 	result.duration_ns = clock_mono_ns() - call->started_ns;
 	(void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
 	result.sent = sent >= (curl_off_t)call->body_bytes;
+	if (call->target->show_certificate)
+		result.cert_expires = cert_expires(call->easy);
 	if (code == CURLE_OK) {
 		(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 		(void)curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
@@ -266,6 +308,7 @@ finish(struct http_call *call, CURLcode code)
 		result.retry_after_ns = (int64_t)retry_after_s * NS_PER_S;
 	} else {
 		result.error = call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
+		result.fault = fault_of(call->easy, call->target->url, code);
 		result.timed_out = code == CURLE_OPERATION_TIMEDOUT;
 	}
 	call->done(call->ptr, &result);

@@ -10,6 +10,7 @@
 #define STATUS_USAGE  2
 #define STATUS_SYSTEM 3
 
+int cmd_check(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_fmt(int argc, char **argv);
 int cmd_help(int argc, char **argv);

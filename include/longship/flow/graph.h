@@ -69,6 +69,9 @@ const char *graph_load_hash(const struct graph_load *);
 /* A component of a load, with its decoded arguments, not started; NULL when there is none of that id, or its arguments
  * are at fault. Only before graph_apply, and only of loads into an empty graph. */
 struct component *graph_load_component(struct graph_load *, const char *id);
+/* The same by number. */
+size_t graph_load_len(const struct graph_load *);
+struct component *graph_load_at(struct graph_load *, size_t i);
 
 /*
  * Second phase. False: the load has errors. Then nothing was changed, but for errors that only starting could show (a

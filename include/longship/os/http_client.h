@@ -28,9 +28,13 @@ struct http_options { /* all strings are copied; NULL: not given */
 	const char *proxy_url, *no_proxy; /* http_proxy and its like in the environment are not heeded */
 	bool follow_redirects;
 	bool http2;
+	bool show_certificate; /* cert_expires of the result */
 };
 
 #define HTTP_RETRY_AFTER_MAX_NS (INT64_C(86400) * 1000000000)
+
+/* How far a call without a reply has come. */
+enum http_fault { HTTP_FAULT_OTHER, HTTP_FAULT_NAME, HTTP_FAULT_CONNECT, HTTP_FAULT_TLS };
 
 struct http_result {
 	int status;               /* 0: no reply; error says why */
@@ -38,6 +42,8 @@ struct http_result {
 	struct str body;          /* the first REPLY_BYTES_MAX bytes; valid during the callback */
 	int64_t retry_after_ns;   /* of the header, 0: none; at most HTTP_RETRY_AFTER_MAX_NS */
 	bool timed_out;
+	enum http_fault fault;    /* of what has no reply */
+	const char *cert_expires; /* the server's certificate's last day; NULL: not known; valid during the callback */
 	bool sent;                /* the whole body had gone out: the other side may have acted on it */
 	int64_t duration_ns;
 };
