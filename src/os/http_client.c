@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <curl/curl.h>
 
 #include "longship/base/check.h"
@@ -272,7 +273,7 @@ fault_of(CURL *easy, const char *url, CURLcode code)
 		: tls_us == 0 && strncmp(url, "https:", 6) == 0 ? HTTP_FAULT_TLS : HTTP_FAULT_OTHER;
 }
 
-/* Of the first certificate, the server's own. */
+/* Of the first certificate, the server's own. TLS libraries write the name in different case. */
 static const char *
 cert_expires(CURL *easy)
 {
@@ -282,7 +283,7 @@ cert_expires(CURL *easy)
 	if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &info) != CURLE_OK || info == NULL || info->num_of_certs < 1)
 		return NULL;
 	for (const struct curl_slist *field = info->certinfo[0]; field != NULL; field = field->next)
-		if (strncmp(field->data, name, sizeof(name) - 1) == 0)
+		if (strncasecmp(field->data, name, sizeof(name) - 1) == 0)
 			return field->data + sizeof(name) - 1;
 	return NULL;
 }
