@@ -357,6 +357,7 @@ static void
 run_stream(struct lane *lane, struct stream *s)
 {
 	enum stream_state state;
+	bool ran = false;
 
 	s->list = LIST_RUNNING;
 	s->wanted = false;
@@ -373,11 +374,13 @@ run_stream(struct lane *lane, struct stream *s)
 	} else {
 		lane->paused_until_ns = 0;
 		state = s->ops->run(s, lane);
-		s->paused_until_ns = lane->paused_until_ns;
+		ran = true;
 	}
 	arena_clear(lane->arena);
 	labels_table_trim(lane->labels, LABEL_TABLE_BYTES_MAX);
 	(void)pthread_mutex_lock(&lane->lock);
+	if (ran)
+		s->paused_until_ns = lane->paused_until_ns;
 	put_back(lane, s, state);
 }
 
@@ -569,7 +572,6 @@ make_ready(struct lane *lane, struct stream *s, bool now)
 
 	if (soon < s->paused_until_ns)
 		soon = s->paused_until_ns;
-
 	switch ((enum list)s->list) {
 	case LIST_RUNNING:
 		s->wanted = true;

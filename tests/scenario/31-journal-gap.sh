@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # with: fake loki
+# not under: address thread
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/journald.sh"
 scenario "what is vacuumed while longship is down is counted to the entry and told in the stream"

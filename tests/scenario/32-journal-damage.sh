@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # with: fake loki
+# not under: address thread
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/journald.sh"
 scenario "damaged, cut, unknown and unreadable journal files, a reader that is killed: told and counted, and the rest arrives"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # with: fake loki
+# not under: address thread
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/journald.sh"
 scenario "alloy.service from a real journald by docs/examples/alloy-journal.alloy: level, unit and host as labels, other units cost nothing"
