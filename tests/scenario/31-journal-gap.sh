@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/journald.sh"
 scenario "what is vacuumed while longship is down is counted to the entry and told in the stream"
+[ -n "${LONG:-}" ] || skip "not steady: journald sometimes does not take what this writes; LONG=1 runs it"
 need_journald
 cleanup() { journald_end; }
 receiver
