@@ -4,10 +4,11 @@
 . "$(dirname "$0")/../support/lib.sh"
 scenario "ten times kill -9 while a file is being written: every line comes back once from log queries"
 receiver
-# VOLUME: all lines wait in the file, and a part of them is sent in each life. Else a part is written during each life.
+# VOLUME: before each life an eleventh of the lines is appended, and at least half of it is sent before the kill. Else it is written during
+# each life.
 count=${LINES_TOTAL:-110000}
 piece=$((count / 11))
-part=${VOLUME:+$((count / 20))}
+part=${VOLUME:+$((piece / 2))}
 part=${part:-1}
 file=$work/logs/a.log
 line_bytes=150
@@ -23,15 +24,17 @@ END
 
 # An answer that takes its time is what a kill can cut off.
 [ "$RECEIVER" = loki ] || faults '{"times": -1, "delay_ms": 30}'
-[ -z "${VOLUME:-}" ] || piece=$count
-lines "$file" a 0 "$piece"
+first=$((count - 10 * piece))
+lines "$file" a 0 "$first"
 ship_config[ship]=$work/ship.alloy ship_flags[ship]=
 resent=0
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	writer=
 	if [ -z "${VOLUME:-}" ]; then
-		lines "$file" a $((i * piece)) "$piece" --rate $((2 * piece)) &
+		lines "$file" a $((first + (i - 1) * piece)) "$piece" --rate $((2 * piece)) &
 		writer=$!
+	else
+		lines "$file" a $((first + (i - 1) * piece)) "$piece"
 	fi
 	life ship "$DEADLINE" "$part" longship_entries_acknowledged_total
 	ship_kill ship
