@@ -9,6 +9,7 @@ extern const struct component_type discovery_relabel;
 extern const struct component_type local_file;
 extern const struct component_type local_file_match;
 extern const struct component_type loki_echo;
+extern const struct component_type loki_enrich;
 extern const struct component_type loki_process;
 extern const struct component_type loki_relabel;
 extern const struct component_type loki_source_api;
@@ -24,6 +25,7 @@ const struct component_type *const catalog_types[] = {
 	&local_file,
 	&local_file_match,
 	&loki_echo,
+	&loki_enrich,
 	&loki_process,
 	&loki_relabel,
 	&loki_source_api,
