@@ -15,9 +15,9 @@ endif
 
 # A variable that is worked out once, when it is first used: by then the packages may just have been installed.
 once = $(eval $(1) := $(2))$($(1))
-PACKAGES := libsystemd libcurl libpcre2-8 libmicrohttpd gnutls yaml-0.1 nettle jansson zlib libmaxminddb
+PACKAGES := libsystemd libcurl libpcre2-8 libmicrohttpd gnutls yaml-0.1 nettle jansson zlib libzstd libmaxminddb
 PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags $(PACKAGES)))
-PKG_LIBS = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PACKAGES)) -lsnappy -lm -lpthread)
+PKG_LIBS = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PACKAGES)) -lsnappy -lbz2 -lm -lpthread)
 SYSTEMDUNITDIR = $(call once,SYSTEMDUNITDIR,$(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null || echo /lib/systemd/system))
 
 # assert(!"what cannot be") is meant as it is written: -Wno-string-conversion is for clang, gcc does not know the warning.

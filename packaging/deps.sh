@@ -25,6 +25,8 @@ table() {
 		build libjansson-dev pc:jansson
 		build libxxhash-dev pc:libxxhash
 		build zlib1g-dev pc:zlib
+		build libbz2-dev inc:bzlib.h
+		build libzstd-dev pc:libzstd
 		build libmaxminddb-dev pc:libmaxminddb
 		check libcmocka-dev pc:cmocka
 		check python3 bin:python3

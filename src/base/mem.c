@@ -14,8 +14,8 @@ mem_fail_after(unsigned long n)
 	atomic_store(&fail_in, n);
 }
 
-static _Noreturn void
-out_of_memory(void)
+_Noreturn void
+mem_exhausted(void)
 {
 	static const char text[] = "longship: out of memory; give it more or lower --memory.budget\n";
 
@@ -29,9 +29,9 @@ checked(void *p)
 	unsigned long n = atomic_load_explicit(&fail_in, memory_order_relaxed);
 
 	if (n > 0 && atomic_fetch_sub(&fail_in, 1) == 1)
-		out_of_memory();
+		mem_exhausted();
 	if (p == NULL)
-		out_of_memory();
+		mem_exhausted();
 	return p;
 }
 

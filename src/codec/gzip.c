@@ -9,9 +9,11 @@
 #include "longship/base/buf.h"
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
+#include "decompress_priv.h"
 
 #define GZIP_MAGIC 0x6219c0deu
 #define STEP_BYTES (64u << 10) /* gzip_uncompress grows by this */
+#define INFLATE_MEMORY_BYTES (48u << 10) /* zlib.net/zlib_tech.html: 44 KiB with the window */
 
 struct gzip {
 	unsigned magic;
@@ -152,3 +154,55 @@ gzip_uncompress(struct buf *out, struct str in, enum gzip_format format)
 	gzip_free(g);
 	return r;
 }
+
+/* ---- As a format of codec/decompress.h ---- */
+
+static void *
+new_gz(void)
+{
+	return gzip_new(GZIP_FORMAT_GZIP);
+}
+
+static void *
+new_zlib(void)
+{
+	return gzip_new(GZIP_FORMAT_ZLIB);
+}
+
+static void
+free_state(void *state)
+{
+	gzip_free(state);
+}
+
+static void
+reset(void *state)
+{
+	gzip_reset(state);
+}
+
+static int
+run(void *state, struct str *in, char *out, size_t room, size_t *ret_made, bool *ret_end)
+{
+	int r = gzip_run(state, in, out, room, ret_made);
+
+	*ret_end = r == 0 && ((struct gzip *)state)->ended;
+	return r;
+}
+
+const struct decompress_ops decompress_gz = {
+	.new = new_gz,
+	.free = free_state,
+	.reset = reset,
+	.run = run,
+	.memory_bytes = INFLATE_MEMORY_BYTES,
+	.magic = "\x1f\x8b",
+};
+
+const struct decompress_ops decompress_zlib = {
+	.new = new_zlib,
+	.free = free_state,
+	.reset = reset,
+	.run = run,
+	.memory_bytes = INFLATE_MEMORY_BYTES,
+};

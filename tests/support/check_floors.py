@@ -23,7 +23,7 @@ ISLANDS = {"stage", "component"}
 COMMON = {"catalog"}
 
 LIBRARIES = re.compile(r"^(systemd/|curl/|gnutls/|nettle/|snappy-c\.h|pcre2\.h|microhttpd\.h|yaml\.h|jansson\.h|"
-                       r"xxhash\.h|zlib\.h|zstd\.h|bzlib\.h|maxminddb\.h|cmocka\.h)")
+                       r"xxhash\.h|zlib\.h|zstd\.h|zstd_errors\.h|bzlib\.h|maxminddb\.h|cmocka\.h)")
 LIBC = set("""assert.h ctype.h dirent.h dlfcn.h endian.h errno.h fcntl.h float.h fnmatch.h getopt.h glob.h grp.h
     inttypes.h limits.h locale.h malloc.h math.h netdb.h poll.h pthread.h pwd.h sched.h setjmp.h signal.h stdalign.h
     stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h spawn.h stdlib.h string.h strings.h syslog.h elf.h link.h termios.h threads.h

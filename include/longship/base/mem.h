@@ -13,6 +13,8 @@ void *mem_zalloc(size_t bytes) __attribute__((malloc, returns_nonnull));
 /* bytes > 0; p may be NULL. */
 void *mem_realloc(void *p, size_t bytes) __attribute__((returns_nonnull));
 void mem_free(void *p);
+/* What a failed allocation does: for a library that allocates by itself. */
+_Noreturn void mem_exhausted(void);
 /* Test hook: the n-th allocation from now on fails (0 = never). */
 void mem_fail_after(unsigned long n);
 
