@@ -6,41 +6,26 @@
 #include <unistd.h>
 
 #include "entry_json_priv.h"
-#include "longship/app/catalog.h"
+#include "harness.h"
 #include "longship/app/commands.h"
-#include "longship/base/check.h"
 #include "longship/base/clock.h"
-#include "longship/base/mem.h"
-#include "longship/flow/graph.h"
-#include "longship/flow/memory.h"
 #include "longship/flow/metric.h"
-#include "longship/flow/runtime.h"
 #include "trace_priv.h"
 
 /*
- * longship inspect: one component of a configuration is started alone; its forward_to is replaced by a collector
- * that prints. Standard input is fed to it in batches (one entry at a time for the text output, which shows what each
- * stage did). Time is virtual: it is --now, moved by at_ms.
+ * longship inspect: standard input is fed to one component, and what it forwards is printed. The text output feeds one
+ * entry at a time and shows what each stage did.
  */
 
-#define INPUT_LINE_BYTES_MAX (16u << 20)  /* far above LINE_BYTES_MAX, which sources enforce */
-#define OUTPUT_BYTES_MAX     (256u << 20) /* what one batch prints: all of its lines, escaped */
-#define BATCH_ENTRIES	     256
-#define BATCH_BYTES	     (1u << 20) /* a batch is fed when it holds as much */
+#define OUTPUT_BYTES_MAX (256u << 20) /* what one batch prints: all of its lines, escaped */
 
 struct inspect {
 	const char *path, *id, *metrics_path;
 	bool jsonl_in, jsonl_out;
 	bool has_now;
-	int64_t now_ns, at_ns;
+	int64_t now_ns;
 
-	struct component *component;
-	struct metrics *metrics;
-	struct arena *arena; /* of a batch */
-	struct labels_table *table;
-	struct memory memory;
-	struct batch *batch;
-	size_t batch_bytes;
+	struct harness harness;
 	uint64_t n_lines;
 	struct buf out;
 	struct trace *trace; /* text output */
@@ -109,60 +94,37 @@ parse_options(struct inspect *in, int argc, char **argv)
 	return STATUS_FINE;
 }
 
-/* ---- the collector ---- */
+/* ---- output ---- */
 
 static void
-collect(struct component *c, struct batch *b)
+forwarded(void *ptr, const struct batch *b)
 {
-	struct inspect *in = c->state;
+	struct inspect *in = ptr;
 
 	if (in->trace != NULL) {
 		trace_forwarded(in->trace, b, &in->out);
 		return;
 	}
 	for (size_t i = 0; i < b->n; i++) {
-		entry_json_print(&in->out, in->arena, b, i);
+		entry_json_print(&in->out, harness_arena(&in->harness), b, i);
 		(void)buf_putc(&in->out, '\n');
 	}
 }
 
-static const struct component_type collector_type = {
-	.name = "collector", .flags = COMPONENT_CONSUMES, .consume = collect};
-
-/* The decoded arguments belong to this process alone, so their forward_to may be changed in place. */
 static void
-replace_receivers(struct component *c, void **collector)
+run_traced(void *ptr, struct batch *b)
 {
-	for (const struct arg_spec *row = c->type->args; row->kind != ARG_END; row++) {
-		if (row->name != NULL && strcmp(row->name, "forward_to") == 0) {
-			struct ptr_list *list = (struct ptr_list *)((uintptr_t)c->args + row->offset);
+	struct inspect *in = ptr;
 
-			*list = (struct ptr_list){.items = collector, .n = 1};
-			return;
-		}
-	}
-	assert(false); /* COMPONENT_FORWARDS says there is one */
+	trace_run(in->trace, b, &in->out);
 }
 
-/* ---- feeding ---- */
-
+/* Prints what a batch has left in the buffer. */
 static bool
-flush(struct inspect *in)
+print_batch(void *ptr)
 {
-	struct batch *b = in->batch;
+	struct inspect *in = ptr;
 
-	if (b == NULL)
-		return true;
-	if (in->trace != NULL)
-		trace_run(in->trace, b, &in->out);
-	else
-		in->component->type->consume(in->component, b);
-	if (b->waited_until_ns - in->now_ns > in->at_ns)
-		in->at_ns = b->waited_until_ns - in->now_ns;
-	in->batch = NULL;
-	in->batch_bytes = 0;
-	arena_clear(in->arena);
-	labels_table_trim(in->table, LABEL_TABLE_BYTES_MAX);
 	if (in->out.overflow) {
 		fprintf(stderr, "longship inspect: a batch printed more than %u MiB\n", OUTPUT_BYTES_MAX >> 20);
 		return false;
@@ -175,48 +137,23 @@ flush(struct inspect *in)
 	return true;
 }
 
-static void
-add_entry(struct inspect *in, const struct entry_json *e)
-{
-	int64_t number = (int64_t)in->n_lines - 1, now;
-	struct batch *b = in->batch;
-
-	if (e->has_at && e->at_ns > in->at_ns)
-		in->at_ns = e->at_ns;
-	now = in->now_ns + in->at_ns + number;
-	b->ts[b->n] = e->has_ts ? e->ts_ns : in->now_ns + number;
-	b->mark[b->n] = e->has_ts && !in->has_now && !e->has_at ? e->ts_ns : now;
-	b->line[b->n] = e->line;
-	b->labels[b->n] = labels_intern(in->table, e->labels, e->n_labels);
-	b->metadata[b->n] = e->metadata;
-	b->origin[b->n] = (struct origin){.line = (uint32_t)number, .lines = 1};
-	b->n++;
-	in->batch_bytes += e->line.len;
-}
+/* ---- input ---- */
 
 static bool
 feed_line(struct inspect *in, struct str text)
 {
 	struct entry_json entry = {0};
+	struct arena *arena = harness_arena(&in->harness);
 	struct str error;
 
-	in->n_lines++;
-	if (in->batch == NULL) {
-		in->batch = batch_new(in->arena, in->table, BATCH_ENTRIES);
-		in->batch->mark = arena_array(in->arena, int64_t, BATCH_ENTRIES);
-		in->batch->memory = &in->memory;
-	}
 	if (!in->jsonl_in) {
-		entry.line = arena_str(in->arena, text);
-	} else if (!entry_json_parse(in->arena, text, &entry, &error)) {
+		entry.line = arena_str(arena, text);
+	} else if (!entry_json_parse(arena, text, &entry, &error)) {
 		fprintf(stderr, "longship inspect: standard input, line %llu: %.*s\n", (unsigned long long)in->n_lines,
 			STR_FMT(error));
 		return false;
 	}
-	add_entry(in, &entry);
-	if (in->trace != NULL || in->batch->n == BATCH_ENTRIES || in->batch_bytes >= BATCH_BYTES)
-		return flush(in);
-	return true;
+	return harness_feed(&in->harness, &entry);
 }
 
 static bool
@@ -228,20 +165,21 @@ feed(struct inspect *in)
 	bool ok = true;
 
 	while (ok && (len = getline(&line, &cap, stdin)) >= 0) {
+		in->n_lines++;
 		if (len > 0 && line[len - 1] == '\n')
 			len--;
 		/* Blank lines of JSONL are no entries. */
 		if (in->jsonl_in && str_trim((struct str){line, (size_t)len}).len == 0)
 			continue;
-		if ((size_t)len > INPUT_LINE_BYTES_MAX) {
-			fprintf(stderr, "longship inspect: a line is longer than %u MiB\n", INPUT_LINE_BYTES_MAX >> 20);
+		if ((size_t)len > HARNESS_LINE_BYTES_MAX) {
+			fprintf(stderr, "longship inspect: a line is longer than %u MiB\n", HARNESS_LINE_BYTES_MAX >> 20);
 			ok = false;
 		} else {
 			ok = feed_line(in, (struct str){line, (size_t)len});
 		}
 	}
 	free(line);
-	return ok && flush(in);
+	return ok && harness_finish(&in->harness);
 }
 
 static bool
@@ -254,7 +192,7 @@ write_metrics(const struct inspect *in)
 	if (in->metrics_path == NULL)
 		return true;
 	buf_init(&page, OUTPUT_BYTES_MAX);
-	metrics_print(in->metrics, &page);
+	metrics_print(harness_metrics(&in->harness), &page);
 	file = fopen(in->metrics_path, "we");
 	ok = file != NULL && (page.len == 0 || fwrite(page.data, 1, page.len, file) == page.len);
 	ok = file != NULL && fclose(file) == 0 && ok;
@@ -264,77 +202,43 @@ write_metrics(const struct inspect *in)
 	return ok;
 }
 
-/* ---- the component ---- */
-
 static int
-run(struct inspect *in, struct component *c)
+run(struct inspect *in)
 {
-	struct component collector = {
-		.magic = COMPONENT_MAGIC, .type = &collector_type, .id = "inspect", .label = "", .state = in};
-	void *receiver = &collector;
+	struct harness *h = &in->harness;
+	struct harness_sink sink = {.ptr = in, .forwarded = forwarded, .fed = print_batch};
 	int status = STATUS_FAULT;
 
-	in->component = c;
-	in->arena = arena_new(64 * 1024);
-	in->table = labels_table_new();
+	h->has_now = in->has_now;
+	h->now_ns = in->now_ns;
+	if (!in->jsonl_out) {
+		sink.run = run_traced;
+		sink.batch_entries = 1;
+	}
+	if (!harness_start(h, &sink))
+		return STATUS_FAULT;
 	buf_init(&in->out, OUTPUT_BYTES_MAX);
-	replace_receivers(c, &receiver);
-	c->state = mem_zalloc(c->type->state_size > 0 ? c->type->state_size : 1);
-	if (c->type->start(c, c->args) < 0) {
-		fprintf(stderr, "longship inspect: %s does not start: %s\n", in->id, component_fail_text(c));
-	} else {
-		if (!in->jsonl_out)
-			in->trace = trace_new(c, in->metrics, isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL);
-		if (feed(in) && write_metrics(in))
-			status = STATUS_FINE;
-	}
+	if (!in->jsonl_out)
+		in->trace = trace_new(h->component, harness_metrics(h), isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL);
+	if (feed(in) && write_metrics(in))
+		status = STATUS_FINE;
 	trace_free(in->trace);
-	c->type->stop(c);
-	mem_free(c->state);
-	c->state = NULL;
+	harness_stop(h);
 	buf_done(&in->out);
-	arena_free(in->arena);
-	labels_table_free(in->table);
 	return status;
-}
-
-static int
-check_component(const struct inspect *in, const struct component *c)
-{
-	if ((c->type->flags & COMPONENT_CONSUMES) == 0) {
-		fprintf(stderr, "longship inspect: %s takes no entries\n", in->id);
-		return STATUS_USAGE;
-	}
-	if ((c->type->flags & COMPONENT_FORWARDS) == 0) {
-		fprintf(stderr, "longship inspect: %s forwards no entries\n", in->id);
-		return STATUS_USAGE;
-	}
-	return STATUS_FINE;
 }
 
 int
 cmd_inspect(int argc, char **argv)
 {
 	struct inspect in = {0};
-	struct runtime runtime = {.storage_path = ""};
-	struct graph_load *load;
-	struct graph *graph;
-	struct component *c;
 	int status = parse_options(&in, argc, argv);
 
 	if (status != STATUS_FINE || in.path == NULL)
 		return status;
-	in.metrics = runtime.metrics = metrics_new();
-	graph = graph_new(
-		&runtime, &(struct graph_options){.types = catalog_types, .known = known_names, .only = in.id});
-	load = graph_load(graph, &in.path, 1, GRAPH_LOAD_VALIDATE);
-	diags_print(graph_load_diags(load), stderr, isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == NULL);
-	c = diags_failed(graph_load_diags(load)) ? NULL : graph_load_component(load, in.id);
-	status = c != NULL ? check_component(&in, c) : STATUS_FAULT;
-	if (c != NULL && status == STATUS_FINE)
-		status = run(&in, c);
-	graph_load_free(load);
-	graph_free(graph);
-	metrics_free(in.metrics);
+	status = harness_open(&in.harness, "inspect", in.path, in.id);
+	if (status == STATUS_FINE)
+		status = run(&in);
+	harness_close(&in.harness);
 	return status;
 }
