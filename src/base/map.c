@@ -96,21 +96,44 @@ map_set(struct map *m, struct str key, void *value)
 	return NULL;
 }
 
+/* Frees a slot and closes the gap, so that no tombstones gather. */
+static void
+free_slot(struct map *m, size_t gap)
+{
+	size_t mask = m->slots_len - 1;
+
+	for (size_t at = (gap + 1) & mask; m->slots[at] != 0; at = (at + 1) & mask) {
+		size_t home = (size_t)m->entries[m->slots[at] - 1].hash & mask;
+
+		if (((at - home) & mask) >= ((at - gap) & mask)) {
+			m->slots[gap] = m->slots[at];
+			gap = at;
+		}
+	}
+	m->slots[gap] = 0;
+}
+
 void *
 map_remove(struct map *m, struct str key)
 {
-	uint32_t slot;
+	size_t at, i;
 	void *old;
 
 	if (m->len == 0)
 		return NULL;
-	slot = m->slots[find_slot(m, key, hash_str(key))];
-	if (slot == 0)
+	at = find_slot(m, key, hash_str(key));
+	if (m->slots[at] == 0)
 		return NULL;
-	old = m->entries[slot - 1].value;
-	mem_free(m->entries[slot - 1].key);
+	i = m->slots[at] - 1;
+	free_slot(m, at);
+	old = m->entries[i].value;
+	mem_free(m->entries[i].key);
 	m->len--;
-	memmove(&m->entries[slot - 1], &m->entries[slot], (m->len - (slot - 1)) * sizeof(*m->entries));
-	rehash(m, m->slots_len);
+	if (i < m->len) {
+		const struct map_entry *last = &m->entries[m->len];
+
+		m->slots[find_slot(m, (struct str){last->key, last->key_len}, last->hash)] = (uint32_t)i + 1;
+		m->entries[i] = *last;
+	}
 	return old;
 }

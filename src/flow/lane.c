@@ -297,12 +297,12 @@ lane_flush(struct lane *lane)
 static void
 let_go(struct lane *lane, struct stream *s)
 {
-	for (size_t i = 0; i < lane->streams.len; i++) {
-		if (lane->streams.items[i] == s) {
-			vec_remove(&lane->streams, i);
-			break;
-		}
-	}
+	struct stream *last = lane->streams.items[lane->streams.len - 1];
+
+	assert(lane->streams.items[s->lane_place] == s);
+	lane->streams.items[s->lane_place] = last;
+	last->lane_place = s->lane_place;
+	lane->streams.len--;
 	s->lane = NULL;
 	s->list = LIST_IDLE;
 	(void)pthread_mutex_unlock(&lane->lock);
@@ -491,7 +491,7 @@ lane_done(struct lane *lane)
 {
 	(void)pthread_mutex_lock(&lane->lock);
 	while (lane->streams.len > 0) {
-		struct stream *s = lane->streams.items[0];
+		struct stream *s = lane->streams.items[lane->streams.len - 1];
 
 		stream_rewind(s);
 		let_go(lane, s);
@@ -557,6 +557,7 @@ lanes_add(struct lanes *lanes, struct stream *s, uint32_t number)
 	stream_ref(s);
 	(void)pthread_mutex_lock(&lane->lock);
 	s->lane = lane;
+	s->lane_place = lane->streams.len;
 	vec_push(&lane->streams, s);
 	push_ready(lane, s);
 	(void)pthread_cond_signal(&lane->wake);

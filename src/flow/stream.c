@@ -33,6 +33,9 @@ stream_init(struct stream *s, const struct stream_ops *ops, struct runtime *runt
 	ledger_ref(ledger);
 	(void)pthread_mutex_lock(&ledger->lock);
 	s->ledger_next = ledger->streams;
+	s->ledger_link = &ledger->streams;
+	if (s->ledger_next != NULL)
+		s->ledger_next->ledger_link = &s->ledger_next;
 	ledger->streams = s;
 	(void)pthread_mutex_unlock(&ledger->lock);
 }
@@ -47,12 +50,11 @@ static void
 leave_ledger(struct stream *s)
 {
 	struct ledger *l = s->ledger;
-	struct stream **link;
 
 	(void)pthread_mutex_lock(&l->lock);
-	for (link = &l->streams; *link != s; link = &(*link)->ledger_next)
-		;
-	*link = s->ledger_next;
+	*s->ledger_link = s->ledger_next;
+	if (s->ledger_next != NULL)
+		s->ledger_next->ledger_link = s->ledger_link;
 	(void)pthread_mutex_unlock(&l->lock);
 	ledger_unref(l);
 }

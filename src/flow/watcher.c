@@ -70,29 +70,42 @@ free_watch(struct dir_watch *d)
 	mem_free(d);
 }
 
+/* Frees what was removed of one directory, which dir may belong to; false: nothing is left of it. */
+static bool
+sweep_dir(struct watcher *w, struct str dir)
+{
+	struct dir_watch *first = map_get(&w->dirs, dir), **link = &first, *dead = NULL;
+
+	while (*link != NULL) {
+		struct dir_watch *d = *link;
+
+		if (!d->removed) {
+			link = &d->next;
+			continue;
+		}
+		*link = d->next;
+		d->next = dead;
+		dead = d;
+	}
+	if (first != NULL)
+		(void)map_set(&w->dirs, dir, first);
+	else
+		(void)map_remove(&w->dirs, dir);
+	while (dead != NULL) {
+		struct dir_watch *next = dead->next;
+
+		free_watch(dead);
+		dead = next;
+	}
+	return first != NULL;
+}
+
 /* Frees what was removed while events were handed out. */
 static void
 sweep(struct watcher *w)
 {
-	for (size_t i = 0; i < map_len(&w->dirs);) {
-		struct dir_watch *first = map_value(&w->dirs, i), **link = &first;
-
-		while (*link != NULL) {
-			struct dir_watch *d = *link;
-
-			if (!d->removed) {
-				link = &d->next;
-				continue;
-			}
-			*link = d->next;
-			free_watch(d);
-		}
-		w->dirs.entries[i].value = first;
-		if (first == NULL)
-			(void)map_remove(&w->dirs, map_key(&w->dirs, i));
-		else
-			i++;
-	}
+	for (size_t i = 0; i < map_len(&w->dirs);)
+		i += sweep_dir(w, map_key(&w->dirs, i));
 	w->some_removed = false;
 }
 
@@ -171,7 +184,8 @@ watcher_unwatch(struct dir_watch *d)
 	w = d->watcher;
 	watch_dir_remove(w->watch, d->dir);
 	d->removed = true;
-	w->some_removed = true;
-	if (!w->handing_out)
-		sweep(w);
+	if (w->handing_out)
+		w->some_removed = true;
+	else
+		(void)sweep_dir(w, str_from(d->dir));
 }

@@ -24,7 +24,7 @@ struct map_entry {
 };
 
 struct map {
-	struct map_entry *entries; /* in order of insertion */
+	struct map_entry *entries; /* in order of insertion, until one is removed */
 	size_t len, cap;
 	uint32_t *slots; /* index + 1 into entries, 0 = free; slots_len is a power of two */
 	size_t slots_len;
@@ -36,7 +36,7 @@ void *map_get(const struct map *, struct str key); /* NULL when absent */
 bool map_has(const struct map *, struct str key);
 /* Returns the value that stood there before, or NULL. */
 void *map_set(struct map *, struct str key, void *value);
-/* Returns the removed value, or NULL. Keeps the order of the others; O(n). */
+/* Returns the removed value, or NULL. The last entry takes the place of the removed one. */
 void *map_remove(struct map *, struct str key);
 static inline size_t
 map_len(const struct map *m)

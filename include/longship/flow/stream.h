@@ -87,6 +87,7 @@ struct stream {
 	/* Lane's lists, under the lane's lock. */
 	struct lane *_Atomic lane; /* NULL: none has it */
 	struct stream *next;
+	size_t lane_place; /* in the lane's array of all */
 	uint8_t list;
 	bool wanted; /* lane_wake while it ran */
 
@@ -98,7 +99,7 @@ struct stream {
 	struct memory position_memory;
 	int64_t oldest_ns; /* first-seen time of the oldest unsettled line, 0: none */
 	uint64_t size;     /* of the source now, for lag */
-	struct stream *ledger_next;
+	struct stream *ledger_next, **ledger_link;
 
 	/* Under the lock of progress. */
 	bool dirty;
