@@ -44,6 +44,11 @@ batch_clone(const struct batch *b)
 		clone->mark = arena_alloc(b->arena, b->n * sizeof(*b->mark));
 		memcpy(clone->mark, b->mark, b->n * sizeof(*b->mark));
 	}
+	if (b->joined != NULL) {
+		clone->joined = arena_alloc(b->arena, b->n * sizeof(*b->joined));
+		memcpy(clone->joined, b->joined, b->n * sizeof(*b->joined));
+	}
+	clone->virtual_ns = b->virtual_ns;
 	return clone;
 }
 
@@ -242,10 +247,61 @@ copy_entry(struct batch *to_batch, size_t to, const struct batch *b, size_t from
 		to_batch->picked[to] = b->picked[from];
 	if (b->seed != NULL)
 		to_batch->seed[to] = b->seed[from];
+	if (b->joined != NULL && to_batch->joined == NULL)
+		to_batch->joined = arena_zalloc(to_batch->arena, to_batch->cap * sizeof(*to_batch->joined));
+	if (to_batch->joined != NULL)
+		to_batch->joined[to] = b->joined != NULL ? b->joined[from] : NULL;
 	if (to_batch->extra != NULL)
 		to_batch->extra[to] = b->extra != NULL ? b->extra[from] : NULL;
 	for (size_t c = 0; b->cells != NULL && c < b->columns->n; c++)
 		to_batch->cells[c][to] = b->cells[c][from];
+}
+
+static void
+drop_runs(const struct batch *b, size_t i, const char *reason)
+{
+	struct receipt_run one;
+	const struct receipt_run *runs;
+	size_t n = batch_runs(b, i, &one, &runs);
+
+	for (size_t k = 0; k < n; k++)
+		receipt_drop(runs[k].receipt, (struct origin){runs[k].line, runs[k].lines}, reason);
+}
+
+void
+batch_branch(const struct batch *b, size_t i, size_t more)
+{
+	struct receipt_run one;
+	const struct receipt_run *runs;
+	size_t n = batch_runs(b, i, &one, &runs);
+
+	for (size_t k = 0; k < n; k++)
+		receipt_split(runs[k].receipt, (struct origin){runs[k].line, runs[k].lines}, more);
+}
+
+void
+batch_refuse(const struct batch *b, size_t i, const char *reason)
+{
+	struct receipt_run one;
+	const struct receipt_run *runs;
+	size_t n = batch_runs(b, i, &one, &runs);
+
+	for (size_t k = 0; k < n; k++)
+		receipt_refuse(runs[k].receipt, runs[k].line, runs[k].lines, reason);
+}
+
+void
+batch_discard(const struct batch *b)
+{
+	struct receipt_run one;
+	const struct receipt_run *runs;
+
+	for (size_t i = 0; i < b->n; i++) {
+		size_t n = batch_runs(b, i, &one, &runs);
+
+		for (size_t k = 0; k < n; k++)
+			atomic_store(&runs[k].receipt->discarded, true);
+	}
 }
 
 void
@@ -267,8 +323,7 @@ batch_compact(struct batch *b)
 		b->drop[i] = NULL;
 		if (reason->counter != NULL)
 			atomic_fetch_add_explicit(reason->counter, 1, memory_order_relaxed);
-		if (b->receipt != NULL)
-			receipt_drop(b->receipt, b->origin[i], reason->name);
+		drop_runs(b, i, reason->name);
 	}
 	assert(kept + b->n_dropped == b->n);
 	b->n = kept;
@@ -287,6 +342,7 @@ batch_slice(const struct batch *b, size_t from, size_t n)
 	slice.labels += from;
 	slice.metadata += from;
 	slice.origin += from;
+	slice.joined = b->joined != NULL ? b->joined + from : NULL;
 	slice.mark = b->mark != NULL ? b->mark + from : NULL;
 	slice.drop = NULL;
 	return slice;
@@ -319,6 +375,12 @@ batch_reserve(struct batch *b, size_t cap)
 		b->picked = grown(b, b->picked, cap, sizeof(*b->picked));
 	if (b->seed != NULL)
 		b->seed = grown(b, b->seed, cap, sizeof(*b->seed));
+	if (b->joined != NULL) {
+		const struct joined **old = b->joined;
+
+		b->joined = arena_zalloc(b->arena, cap * sizeof(*b->joined));
+		memcpy(b->joined, old, b->n * sizeof(*old));
+	}
 	if (b->extra != NULL) {
 		struct extra **old = b->extra;
 
@@ -356,9 +418,8 @@ batch_copy(struct batch *b, size_t to, size_t from)
 		b->extra[to] = copy_extra(b->arena, b->extra[from]);
 }
 
-/* An empty batch with the columns that b has. */
-static struct batch *
-empty_like(const struct batch *b, size_t cap)
+struct batch *
+batch_like(const struct batch *b, size_t cap)
 {
 	struct batch *made = arena_make(b->arena, struct batch);
 
@@ -372,10 +433,19 @@ empty_like(const struct batch *b, size_t cap)
 	return made;
 }
 
+void
+batch_append(struct batch *to, const struct batch *b, size_t i)
+{
+	assert(to->n < to->cap);
+	if (to->picked != NULL)
+		to->picked[to->n] = b->picked[i];
+	copy_entry(to, to->n++, b, i);
+}
+
 struct batch *
 batch_pick(const struct batch *b, const bool *which, size_t n)
 {
-	struct batch *picked = empty_like(b, n);
+	struct batch *picked = batch_like(b, n);
 
 	picked->picked = arena_alloc(b->arena, n * sizeof(*picked->picked));
 	for (size_t i = 0; i < b->n; i++) {
@@ -419,7 +489,7 @@ batch_put_back(struct batch *b, const bool *which, const struct batch *picked)
 			copy_entry(b, picked->picked[k], picked, k);
 		return;
 	}
-	merged = empty_like(b, b->n + picked->n);
+	merged = batch_like(b, b->n + picked->n);
 	if (b->picked != NULL)
 		merged->picked = arena_alloc(b->arena, merged->cap * sizeof(*b->picked));
 	for (size_t i = 0; i < b->n; i++) {

@@ -270,7 +270,7 @@ static void
 refuse_lines(const struct request *r, uint64_t lines, const char *reason)
 {
 	for (size_t i = 0; i < r->n_runs && lines > 0; i++) {
-		const struct request_run *run = &r->runs[i];
+		const struct receipt_run *run = &r->runs[i];
 		uint32_t n = run->lines < lines ? run->lines : (uint32_t)lines;
 
 		receipt_refuse(run->receipt, run->line, n, reason);

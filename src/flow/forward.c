@@ -18,7 +18,8 @@ component_forward(const struct ptr_list *receivers, struct batch *b)
 		batch_compact(b);
 		return;
 	}
-	receipt_branch(b->receipt, b, n - 1);
+	for (size_t i = 0; n > 1 && i < b->n; i++)
+		batch_branch(b, i, n - 1);
 	for (size_t i = 0; i < n; i++) {
 		struct component *c = receivers->items[i];
 

@@ -70,13 +70,6 @@ receipt_split(struct receipt *r, struct origin origin, size_t more)
 	}
 }
 
-void
-receipt_branch(struct receipt *r, const struct batch *b, size_t more)
-{
-	for (size_t i = 0; more > 0 && i < b->n; i++)
-		receipt_split(r, b->origin[i], more);
-}
-
 static void
 count_reason(struct receipt_count **list, size_t *n, const char *reason, uint32_t lines)
 {

@@ -71,8 +71,7 @@ spread(struct batch *b, const struct parts *parts, size_t total)
 	for (size_t i = b->n; i-- > 0;) {
 		size_t n = parts[i].n > 0 ? parts[i].n : 1;
 
-		if (b->receipt != NULL)
-			receipt_split(b->receipt, b->origin[i], n - 1);
+		batch_branch(b, i, n - 1);
 		for (size_t k = n; k-- > 0;) {
 			batch_copy(b, --to, i);
 			if (parts[i].n > 0)

@@ -60,6 +60,18 @@ struct origin {
 	uint32_t lines; /* 1, or how many were joined */
 };
 
+struct receipt_run { /* consecutive lines of one span */
+	struct receipt *receipt;
+	uint32_t line, lines;
+};
+
+/* The lines of an entry that were not read together: of several spans, or with others between them. In the batch's arena; who joined
+ * them keeps the receipts until the batch has come to its end. */
+struct joined {
+	size_t n;
+	struct receipt_run runs[];
+};
+
 /* Why entries were dropped; made when the configuration is loaded. The counter is the component's metric. */
 struct drop_reason {
 	const char *name;
@@ -85,9 +97,11 @@ struct batch {
 	const struct labels **labels;
 	const struct metadata **metadata; /* NULL: none */
 	struct origin *origin;
+	const struct joined **joined; /* joined[i] != NULL: stands for receipt and origin[i]; the array is NULL until one is set */
 	int64_t *mark;             /* the line's own time: "now" for its stages; NULL: ts, as long as no stage has changed it */
 	uint32_t *picked;          /* in a batch of batch_pick: which entry of the other one this was; else NULL */
 
+	int64_t virtual_ns;        /* outside of lanes: what time it is, on the clock of waited_until_ns */
 	int64_t waited_until_ns;   /* outside of lanes, where time is virtual: until when a stage had to wait (stage.limit); 0: it did not */
 
 	/* Only inside a pipeline. */
@@ -114,6 +128,10 @@ struct batch batch_slice(const struct batch *, size_t from, size_t n);
 void batch_reserve(struct batch *, size_t cap);
 /* Entry `from` once more at `to`, with all its columns. */
 void batch_copy(struct batch *, size_t to, size_t from);
+
+/* An empty batch with the columns that b has, and entry i of b at its end: for stages that make a new order. */
+struct batch *batch_like(const struct batch *, size_t cap);
+void batch_append(struct batch *, const struct batch *b, size_t i);
 
 /* The entries i with which[i] as a batch of their own, to run stages over; and what became of them back in their places. */
 struct batch *batch_pick(const struct batch *, const bool *which, size_t n);
@@ -148,6 +166,24 @@ cell_string(struct str s)
 {
 	return (struct cell){.kind = CELL_STRING, .len = (uint32_t)s.len, .s = s.s};
 }
+
+/* Which lines entry i is made of: one run in *one, or several. 0: nobody counts. */
+static inline size_t
+batch_runs(const struct batch *b, size_t i, struct receipt_run *one, const struct receipt_run **ret)
+{
+	if (b->joined != NULL && b->joined[i] != NULL) {
+		*ret = b->joined[i]->runs;
+		return b->joined[i]->n;
+	}
+	*one = (struct receipt_run){b->receipt, b->origin[i].line, b->origin[i].lines};
+	*ret = one;
+	return b->receipt != NULL;
+}
+/* On the receipts of entry i: it has become `more` further entries or branches; a destination refused it. */
+void batch_branch(const struct batch *, size_t i, size_t more);
+void batch_refuse(const struct batch *, size_t i, const char *reason);
+/* The lines of all entries are given up: their spans are read again. */
+void batch_discard(const struct batch *);
 
 /* Marks entry i as dropped (once). */
 void batch_drop(struct batch *, size_t i, const struct drop_reason *);

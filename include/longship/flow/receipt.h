@@ -60,9 +60,7 @@ struct receipt {
 
 /* New, with one reference (the lane's), at the end of the stream's queue. */
 struct receipt *receipt_new(struct stream *, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times);
-/* The batch's lines go to `more` further branches. Lane thread. */
-void receipt_branch(struct receipt *, const struct batch *, size_t more);
-/* A line has become `more` further entries, each a branch of its own. Lane thread. */
+/* The lines have become `more` further entries, or go to as many further receivers: each a branch of its own. Lane thread. */
 void receipt_split(struct receipt *, struct origin, size_t more);
 /* One branch of these lines ends here under a reason. Lane thread. */
 void receipt_drop(struct receipt *, struct origin, const char *reason);

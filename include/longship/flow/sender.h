@@ -47,11 +47,6 @@ struct destination_status { /* borrows */
 /* Calls fn for each destination that lives. Any thread. */
 void destination_each(void (*fn)(void *ptr, const struct destination_status *), void *ptr);
 
-struct request_run { /* consecutive lines of one span */
-	struct receipt *receipt; /* one reference each */
-	uint32_t line, lines;
-};
-
 struct request {
 	struct request *next;
 	char *body;             /* compressed; owned */
@@ -59,7 +54,7 @@ struct request {
 	uint64_t source_bytes;  /* of its lines: what counts in the sent window */
 	uint64_t entries;
 	int64_t oldest_ns;      /* realtime at which its first entry was put in: propagation latency */
-	struct request_run *runs; /* owned */
+	struct receipt_run *runs; /* owned; one reference each */
 	size_t n_runs;
 	uint64_t budget_bytes;  /* taken by the maker, given back when it ends */
 	uint64_t attempts;

@@ -214,7 +214,7 @@ write_to(struct write_state *w, struct lane *lane, size_t k, const struct batch 
 				lane_set_pressure(lane, outlet_pressure(o));
 		}
 		for (; o == NULL && i < end; i++)
-			receipt_refuse(b->receipt, b->origin[i].line, b->origin[i].lines, is_tenant(b->labels[i]->tenant) ? "tenant_limit" : "invalid_tenant");
+			batch_refuse(b, i, is_tenant(b->labels[i]->tenant) ? "tenant_limit" : "invalid_tenant");
 		i = end;
 	}
 }
@@ -227,7 +227,7 @@ consume(struct component *c, struct batch *b)
 
 	assert(lane != NULL);
 	if (w->n_endpoints == 0) { /* an update failed: nothing may be lost */
-		atomic_store(&b->receipt->discarded, true);
+		batch_discard(b);
 		return;
 	}
 	for (size_t k = 0; k < w->n_endpoints; k++)

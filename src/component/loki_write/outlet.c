@@ -41,7 +41,7 @@ struct outlet {
 	size_t n_slots; /* in use; those behind keep their memory */
 	uint32_t *index; /* slot + 1 by label set pointer; a power of two */
 	size_t index_len;
-	VEC(struct request_run) runs;
+	VEC(struct receipt_run) runs;
 	size_t content_bytes; /* lines and metadata: what batch_size counts */
 	size_t n_pieces;
 	uint64_t source_bytes, entries;
@@ -99,7 +99,7 @@ outlet_pressure(const struct outlet *o)
 static void
 count_memory(struct outlet *o)
 {
-	uint64_t bytes = o->log_cap + o->runs.cap * sizeof(struct request_run) + o->slots.cap * sizeof(struct slot) +
+	uint64_t bytes = o->log_cap + o->runs.cap * sizeof(struct receipt_run) + o->slots.cap * sizeof(struct slot) +
 		o->n_pieces * sizeof(struct piece) + o->index_len * sizeof(*o->index);
 
 	if (bytes <= o->budget_bytes)
@@ -220,22 +220,33 @@ find_slot(struct outlet *o, const struct labels *labels)
 }
 
 static void
-note_run(struct outlet *o, struct receipt *receipt, struct origin origin)
+note_run(struct outlet *o, const struct receipt_run *run)
 {
-	struct request_run *last = o->runs.len > 0 ? &o->runs.items[o->runs.len - 1] : NULL;
+	struct receipt_run *last = o->runs.len > 0 ? &o->runs.items[o->runs.len - 1] : NULL;
 
-	if (last != NULL && last->receipt == receipt && last->line + last->lines == origin.line) {
-		last->lines += origin.lines;
+	if (last != NULL && last->receipt == run->receipt && last->line + last->lines == run->line) {
+		last->lines += run->lines;
 		return;
 	}
-	receipt_ref(receipt);
-	vec_push(&o->runs, ((struct request_run){receipt, origin.line, origin.lines}));
+	receipt_ref(run->receipt);
+	vec_push(&o->runs, *run);
+}
+
+static void
+note_runs(struct outlet *o, const struct batch *b, size_t i)
+{
+	struct receipt_run one;
+	const struct receipt_run *runs;
+	size_t n = batch_runs(b, i, &one, &runs);
+
+	for (size_t k = 0; k < n; k++)
+		note_run(o, &runs[k]);
 }
 
 static void
 refuse(struct outlet *o, const struct batch *b, size_t i, const char *reason, const char *alloy_reason)
 {
-	receipt_refuse(b->receipt, b->origin[i].line, b->origin[i].lines, reason);
+	batch_refuse(b, i, reason);
 	destination_count_dropped(o->destination, alloy_reason, 1, b->line[i].len);
 }
 
@@ -292,7 +303,7 @@ put_entry(struct outlet *o, struct slot *slot, const struct batch *b, size_t i, 
 	o->content_bytes += content;
 	o->source_bytes += b->line[i].len + 1;
 	o->entries++;
-	note_run(o, b->receipt, b->origin[i]);
+	note_runs(o, b, i);
 }
 
 void
