@@ -129,9 +129,10 @@ check-headers: $(BUILD)/.flags ## each header compiles alone, and twice
 		printf '#include "%s"\n#include "%s"\n' "$$h" "$$h" | $(CC) $(ALL_CFLAGS) $(ERRORS) -I. -fsyntax-only -x c - || exit 1; \
 	done; echo "$(words $(HEADERS)) headers compile alone"
 
-check-docs: all ## docs/components are what the program says, the examples are valid and formatted
+check-docs: all ## docs/components are what the program says, the examples are valid, formatted and pass their tests
 	@tests/support/docs.sh --test
 	@for f in docs/examples/*.alloy; do $(LONGSHIP) validate $$f && $(LONGSHIP) fmt --test $$f || exit 1; done
+	@for f in docs/examples/*.test.jsonl; do $(LONGSHIP) test $${f%.test.jsonl}.alloy $$f || exit 1; done
 
 check-unit: $(UNIT) ## the unit tests (packaging runs this one)
 	@tests/support/run_units.sh $(UNIT)
@@ -204,7 +205,7 @@ install: all ## into DESTDIR, PREFIX, SYSTEMDUNITDIR (ENVFILE: the unit's enviro
 	install -m 0755 $(BUILD)/longship $(DESTDIR)$(BINDIR)/longship
 	$(if $(wildcard docs/man/*.1),install -m 0644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1)
 	install -m 0644 $(wildcard README.md CHANGELOG.md) LICENSE $(DESTDIR)$(DOCDIR)
-	install -m 0644 $(wildcard docs/examples/*.alloy) systemd/docker.conf $(DESTDIR)$(DOCDIR)/examples
+	install -m 0644 $(wildcard docs/examples/*.alloy docs/examples/*.jsonl) systemd/docker.conf $(DESTDIR)$(DOCDIR)/examples
 	install -m 0644 packaging/completion/bash $(DESTDIR)$(PREFIX)/share/$(word 1,$(COMPLETIONS))/longship
 	install -m 0644 packaging/completion/zsh $(DESTDIR)$(PREFIX)/share/$(word 2,$(COMPLETIONS))/_longship
 	install -m 0644 packaging/completion/fish $(DESTDIR)$(PREFIX)/share/$(word 3,$(COMPLETIONS))/longship.fish

@@ -13,6 +13,7 @@ const struct command commands[] = {
 	{"inspect", cmd_inspect,
 		"PATH COMPONENT [--input=raw|jsonl] [--output=text|jsonl] [--now=RFC3339] [--metrics=FILE]",
 		"Feed standard input to one component and print what it forwards"},
+	{"test", cmd_test, "[-v] PATH [CASES.jsonl…]", "Run a configuration's own tests: lines in, entries that must come out"},
 	{"status", cmd_status, "[--storage.path=DIR] [--worst=N] [--json]",
 		"Ask the running longship what it reads, sends and is behind with"},
 	{"positions", cmd_positions, "list|export|import|set|reset …",

@@ -90,16 +90,12 @@ read_times(const struct json *doc, struct entry_json *ret)
 }
 
 bool
-entry_json_parse(struct arena *arena, struct str text, struct entry_json *ret, struct str *ret_error)
+entry_json_read(struct arena *arena, const struct json *doc, bool needs_line, struct entry_json *ret, struct str *ret_error)
 {
-	const struct json *doc = json_tree_parse(arena, text, 0, ret_error);
-
 	*ret = (struct entry_json){0};
-	if (doc == NULL)
-		return false;
 	if (doc->kind != JSON_TREE_OBJECT)
 		return fail(ret_error, STR("an object is expected"));
-	if (!read_line(arena, doc, &ret->line))
+	if ((needs_line || entry_json_has(doc, "line") || entry_json_has(doc, "line_base64")) && !read_line(arena, doc, &ret->line))
 		return fail(ret_error, STR("\"line\" (a string) or \"line_base64\" is required"));
 	if (!read_times(doc, ret))
 		return fail(ret_error, STR("\"ts\" must be RFC 3339, \"at_ms\" a number of milliseconds"));
@@ -108,6 +104,23 @@ entry_json_parse(struct arena *arena, struct str text, struct entry_json *ret, s
 	if (!read_metadata(arena, json_tree_get(doc, STR("structured_metadata")), &ret->metadata))
 		return fail(ret_error, STR("\"structured_metadata\" must be an object of at most 128 strings"));
 	return true;
+}
+
+bool
+entry_json_has(const struct json *doc, const char *name)
+{
+	const struct json *value = json_tree_get(doc, str_from(name));
+
+	return value != NULL && value->kind != JSON_TREE_NULL;
+}
+
+bool
+entry_json_parse(struct arena *arena, struct str text, struct entry_json *ret, struct str *ret_error)
+{
+	const struct json *doc = json_tree_parse(arena, text, 0, ret_error);
+
+	*ret = (struct entry_json){0};
+	return doc != NULL && entry_json_read(arena, doc, true, ret, ret_error);
 }
 
 void

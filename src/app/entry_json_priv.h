@@ -24,6 +24,11 @@ struct entry_json {
 
 /* Everything lives in the arena. False with a message. */
 bool entry_json_parse(struct arena *, struct str text, struct entry_json *ret, struct str *ret_error);
+/* The same of a parsed text; without needs_line an entry may have none, which is then empty. */
+struct json;
+bool entry_json_read(struct arena *, const struct json *, bool needs_line, struct entry_json *ret, struct str *ret_error);
+/* Whether a field is there and not null. */
+bool entry_json_has(const struct json *, const char *name);
 /* Entry i as one object with sorted keys, without a newline. */
 void entry_json_print(struct buf *, struct arena *, const struct batch *, size_t i);
 /* RFC 3339 in UTC with as many digits of the fraction as are needed. */

@@ -9,11 +9,13 @@
 
 /*
  * The stages are run by a pipeline of the trace's own, built from the component's arguments, because only that
- * one can be watched; what is left is then shown as forwarded. The entry's state before a stage is kept to tell what
- * it changed.
+ * one can be watched; what is left is then shown as forwarded. What entries were before a stage is kept to tell what
+ * it changed; where it made more or fewer of them, their number is told instead.
  */
 
 #define TEXT_SHOWN_BYTES 200 /* of a line or value */
+
+struct seen;
 
 struct trace {
 	struct component *component;
@@ -23,12 +25,22 @@ struct trace {
 
 	/* Before the current stage. */
 	struct arena *arena;
+	struct seen *seen;
+	size_t n;
+};
+
+struct found {
+	struct str name;
+	struct cell cell;
+};
+
+struct seen { /* an entry */
 	struct str line;
 	int64_t ts;
 	const struct labels *labels;
 	const struct metadata *metadata;
-	struct cell *cells;
-	bool gone;
+	struct found *values; /* extracted ones */
+	size_t n;
 };
 
 static const struct variant_list *
@@ -155,77 +167,122 @@ begin_change(struct trace *t, const char **stage, const char *what)
 	*stage = "";
 }
 
-static void
-show_changes(struct trace *t, const char *stage, const struct batch *b)
+static const struct found *
+found_find(const struct found *values, size_t n, struct str name)
 {
-	for (size_t c = 0; c < b->columns->n; c++) {
-		struct cell cell = batch_cell(b, c, 0);
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(values[i].name, name))
+			return &values[i];
+	return NULL;
+}
 
-		if (same_cell(cell, t->cells[c]))
-			continue;
-		begin_change(t, &stage, "extracted ");
-		(void)json_tree_quote(t->out, b->columns->names[c], false);
-		(void)buf_z(t->out, " = ");
-		put_cell(t, b, cell);
+static void
+show_value(struct trace *t, const char **stage, const struct batch *b, struct str name, struct cell cell)
+{
+	begin_change(t, stage, "extracted ");
+	(void)json_tree_quote(t->out, name, false);
+	(void)buf_z(t->out, " = ");
+	put_cell(t, b, cell);
+	(void)buf_putc(t->out, '\n');
+}
+
+static void
+show_values(struct trace *t, const char **stage, const struct batch *b, const struct seen *old, const struct seen *now)
+{
+	for (size_t i = 0; i < now->n; i++) {
+		const struct found *before = found_find(old->values, old->n, now->values[i].name);
+
+		if (before == NULL || !same_cell(now->values[i].cell, before->cell))
+			show_value(t, stage, b, now->values[i].name, now->values[i].cell);
+	}
+	for (size_t i = 0; i < old->n; i++)
+		if (found_find(now->values, now->n, old->values[i].name) == NULL)
+			show_value(t, stage, b, old->values[i].name, (struct cell){.kind = CELL_ABSENT});
+}
+
+static void
+show_changes(struct trace *t, const char **stage, const struct batch *b, const struct seen *old, const struct seen *now)
+{
+	show_values(t, stage, b, old, now);
+	if (now->ts != old->ts) {
+		begin_change(t, stage, "time ");
+		entry_json_print_time(t->out, now->ts);
 		(void)buf_putc(t->out, '\n');
 	}
-	if (b->ts[0] != t->ts) {
-		begin_change(t, &stage, "time ");
-		entry_json_print_time(t->out, b->ts[0]);
+	if (now->labels != old->labels) {
+		begin_change(t, stage, "labels ");
+		put_pairs(t->out, now->labels->items, now->labels->n);
 		(void)buf_putc(t->out, '\n');
 	}
-	if (b->labels[0] != t->labels) {
-		begin_change(t, &stage, "labels ");
-		put_pairs(t->out, b->labels[0]->items, b->labels[0]->n);
+	if (now->metadata != old->metadata) {
+		begin_change(t, stage, "structured metadata ");
+		put_metadata(t->out, now->metadata);
 		(void)buf_putc(t->out, '\n');
 	}
-	if (b->metadata[0] != t->metadata) {
-		begin_change(t, &stage, "structured metadata ");
-		put_metadata(t->out, b->metadata[0]);
-		(void)buf_putc(t->out, '\n');
-	}
-	if (!str_eq(b->line[0], t->line)) {
-		begin_change(t, &stage, "line ");
-		put_text(t->out, b->line[0]);
+	if (!str_eq(now->line, old->line)) {
+		begin_change(t, stage, "line ");
+		put_text(t->out, now->line);
 		(void)buf_putc(t->out, '\n');
 	}
 }
 
-static void
-remember(struct trace *t, const struct batch *b)
+static struct seen
+see(struct trace *t, const struct batch *b, size_t i)
 {
-	t->line = b->line[0];
-	t->ts = b->ts[0];
-	t->labels = b->labels[0];
-	t->metadata = b->metadata[0];
-	if (b->columns == NULL)
-		return;
-	t->cells = arena_array(t->arena, struct cell, b->columns->n + 1);
-	for (size_t c = 0; c < b->columns->n; c++)
-		t->cells[c] = batch_cell(b, c, 0);
+	struct seen seen = {b->line[i], b->ts[i], b->labels[i], b->metadata[i], NULL, 0};
+	struct batch_walk walk = {0};
+	struct found value;
+	size_t cap = 0;
+
+	while (batch_walk(b, i, &walk, &value.name, &value.cell)) {
+		if (seen.n == cap) {
+			struct found *grown = arena_array(t->arena, struct found, cap * 2 + 16);
+
+			if (cap > 0)
+				memcpy(grown, seen.values, cap * sizeof(*grown));
+			seen.values = grown;
+			cap = cap * 2 + 16;
+		}
+		seen.values[seen.n++] = value;
+	}
+	return seen;
+}
+
+/* What the pipeline begins with: the labels are extracted values, too. */
+static void
+see_first(struct trace *t, const struct batch *b)
+{
+	struct seen *seen = arena_array(t->arena, struct seen, 1);
+	const struct labels *labels = b->labels[0];
+
+	*seen = (struct seen){b->line[0], b->ts[0], labels, b->metadata[0], arena_array(t->arena, struct found, labels->n + 1), labels->n};
+	for (size_t i = 0; i < labels->n; i++)
+		seen->values[i] = (struct found){labels->items[i].name, cell_string(labels->items[i].value)};
+	t->seen = seen;
+	t->n = 1;
 }
 
 static void
 after_stage(void *ptr, const char *stage, const struct batch *b)
 {
 	struct trace *t = ptr;
+	struct seen *now = arena_array(t->arena, struct seen, b->n + 1);
 
-	if (t->gone)
+	if (t->n == 0)
 		return;
+	for (size_t i = 0; i < b->n; i++)
+		now[i] = see(t, b, i);
 	if (b->n == 0) {
-		begin_change(t, &stage, "dropped");
-		(void)buf_putc(t->out, '\n');
-		t->gone = true;
-		return;
+		begin_change(t, &stage, t->n == 1 ? "dropped\n" : "all dropped\n");
+	} else if (b->n != t->n) {
+		begin_change(t, &stage, "");
+		(void)buf_printf(t->out, "%zu entries\n", b->n);
+	} else {
+		for (size_t i = 0; i < b->n; i++)
+			show_changes(t, &stage, b, &t->seen[i], &now[i]);
 	}
-	/* Before the first stage there was nothing to watch the columns with: seeds are no change. */
-	if (t->cells == NULL) {
-		t->cells = arena_array(t->arena, struct cell, b->columns->n + 1);
-		for (size_t c = 0; c < b->columns->n; c++)
-			t->cells[c] = batch_seed_cell(b, c, 0);
-	}
-	show_changes(t, stage, b);
-	remember(t, b);
+	t->seen = now;
+	t->n = b->n;
 }
 
 static void
@@ -260,13 +317,11 @@ trace_run(struct trace *t, struct batch *b, struct buf *out)
 {
 	assert(b->n == 1);
 	t->out = out;
-	t->cells = NULL;
-	t->gone = false;
 	put_colour(t, "1");
 	put_entry(t, b, 0);
 	put_colour(t, "0");
 	if (t->pipeline != NULL) {
-		remember(t, b);
+		see_first(t, b);
 		pipeline_run_traced(t->pipeline, b, after_stage, t);
 		trace_forwarded(t, b, out);
 	} else {

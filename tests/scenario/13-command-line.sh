@@ -30,7 +30,7 @@ prove "usage is 2" ends 2 "$LONGSHIP" run
 prove "an unknown command is 2" ends 2 "$LONGSHIP" dance
 prove "an unknown flag is 2" ends 2 "$LONGSHIP" run --no-such-flag "$work/good.alloy"
 prove "version is 0" ends 0 "$LONGSHIP" version
-for command in run validate fmt eval targets inspect help version; do
+for command in run validate fmt eval targets inspect test help version; do
 	prove "$command --help is 0" ends 0 "$LONGSHIP" $command --help
 done
 prove "help explains a component" ends 0 "$LONGSHIP" help loki.write
