@@ -433,6 +433,7 @@ cmd_run(int argc, char **argv)
 	if (!options_parse(OPTIONS_RUN, argc, argv, &run.options, &status))
 		return status;
 	run.runtime.storage_path = run.options.storage_path;
+	run.runtime.sync_requests = run.options.sync_requests;
 	run.runtime.drain_timeout_ns = run.options.drain_timeout_ns;
 	run.runtime.memory_budget_bytes = run.options.memory_budget_bytes;
 	log_info(NULL, "longship is starting", "version", LONGSHIP_VERSION, NULL);

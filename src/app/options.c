@@ -27,6 +27,7 @@ enum flag_id {
 	FLAG_HELP = 256,
 	FLAG_LISTEN,
 	FLAG_STORAGE,
+	FLAG_SYNC,
 	FLAG_BUDGET,
 	FLAG_LANES,
 	FLAG_DRAIN,
@@ -70,6 +71,12 @@ static const struct flag flags[] = {
 		.commands = OPTIONS_RUN | OPTIONS_CHECK,
 		.value = "data-longship",
 		.doc = "Directory of the positions."},
+	{.name = "storage.sync",
+		.id = FLAG_SYNC,
+		.has_arg = required_argument,
+		.commands = OPTIONS_RUN,
+		.value = "second",
+		.doc = "When positions are made durable; \"request\": before each request, too."},
 	{.name = "memory.budget",
 		.id = FLAG_BUDGET,
 		.has_arg = required_argument,
@@ -234,6 +241,10 @@ take_flag(enum options_command command, const struct flag *flag, const char *val
 	case FLAG_STORAGE:
 		options->storage_path = value;
 		return value[0] != '\0' || bad_value(command, flag, "a directory is expected");
+	case FLAG_SYNC:
+		options->sync_requests = strcmp(value, "request") == 0;
+		return options->sync_requests || strcmp(value, "second") == 0 ||
+		       bad_value(command, flag, "\"second\" or \"request\" is expected");
 	case FLAG_BUDGET:
 	case FLAG_LANES:
 		return take_number(command, flag, str_from(value), options);

@@ -10,6 +10,7 @@ enum options_command { OPTIONS_RUN = 1, OPTIONS_VALIDATE = 2, OPTIONS_TARGETS = 
 struct options {
 	const char *listen_addr; /* host:port */
 	const char *storage_path;
+	bool sync_requests; /* --storage.sync=request */
 	uint64_t memory_budget_bytes;
 	unsigned lanes;
 	int64_t drain_timeout_ns;

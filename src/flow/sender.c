@@ -14,6 +14,7 @@
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
 #include "longship/os/notify.h"
+#include "longship/positions/positions.h"
 #include "sender_priv.h"
 
 /*
@@ -263,6 +264,16 @@ pick(struct sender *s)
 	return again;
 }
 
+/* Spans whose lines have times of their own leave no mark. */
+static bool
+brings_marks(const struct sender *s)
+{
+	for (size_t i = 0; i < s->unmarked.len; i++)
+		if (s->unmarked.items[i]->stream->key.len > 0 && !s->unmarked.items[i]->stream->own_times)
+			return true;
+	return false;
+}
+
 static void
 write_store(struct sender *s)
 {
@@ -272,6 +283,8 @@ write_store(struct sender *s)
 	if (s->runtime->positions == NULL || (s->unmarked.len == 0 && !progress_pending() && s->store_retry_ns == 0))
 		return;
 	r = progress_write(s->runtime->positions, s->unmarked.items, s->unmarked.len);
+	if (r >= 0 && s->runtime->sync_requests && brings_marks(s))
+		r = positions_sync(s->runtime->positions);
 	s->unmarked.len = 0;
 	s->store_retry_ns = r < 0 ? now + STORE_RETRY_NS : 0;
 	if (r < 0 && log_rate(&s->store_logged_ns, LOG_INTERVAL_NS))

@@ -295,6 +295,24 @@ test_sender__stores_and_records(void **state)
 	end(f, t);
 }
 
+/* --storage.sync=request: when the first request is seen, its marks are durable; else that takes a second. */
+static void
+test_sender__syncs_before_it_sends(void **state)
+{
+	struct fixture *f = *state;
+	struct positions_stats stats;
+	struct toy *t;
+
+	f->path.runtime.sync_requests = true;
+	t = start(f, 1000, 25);
+	wait_until(requests_of(&f->server) >= 1);
+	positions_stats(f->path.runtime.positions, &stats);
+	assert_true(stats.syncs >= 1);
+	wait_until(sums_of(f->path.ledger).acknowledged == 1000);
+	wait_until(budget_used() == 0);
+	end(f, t);
+}
+
 /* Of one queue one request at a time, whatever waits. */
 static void
 test_sender__one_at_a_time(void **state)
@@ -509,6 +527,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_sender__stores_and_records),
+		T(test_sender__syncs_before_it_sends),
 		T(test_sender__one_at_a_time),
 		T(test_sender__failures_are_sent_again),
 		T(test_sender__retry_after),

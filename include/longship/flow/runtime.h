@@ -18,6 +18,7 @@ struct runtime {
 	struct http_access *http_access; /* flow/http_access.h: of longship's own server; NULL: there is none */
 	struct watcher *watcher;     /* flow/watcher.h; NULL: sources poll */
 	const char *storage_path;
+	bool sync_requests;          /* the times of lines are durable before the lines go out; else within a second */
 	int64_t drain_timeout_ns;    /* of a graceful stop */
 	uint64_t memory_budget_bytes;
 };
