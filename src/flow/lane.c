@@ -93,7 +93,7 @@ char *
 lane_buffer(struct lane *lane)
 {
 	if (lane->buffer == NULL)
-		lane->buffer = mem_alloc(SPAN_BYTES_MAX);
+		lane->buffer = mem_alloc(SPAN_BEFORE_BYTES + SPAN_BYTES_MAX);
 	return lane->buffer;
 }
 

@@ -80,6 +80,8 @@ fill_position(struct stream *s, struct record *record, struct position_update *u
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	record->position.offset = s->position;
 	record->memory = s->position_memory;
+	if (s->proof != NULL)
+		proof_put(s->proof, &record->position);
 	if (s->position_cursor != NULL) {
 		record->position.cursor = str_head(str_from(s->position_cursor), sizeof(record->cursor));
 		memcpy(record->cursor, record->position.cursor.s, record->position.cursor.len);

@@ -182,6 +182,8 @@ take_settled(struct stream *s)
 			r->cursor = NULL;
 		}
 		memory_copy(&s->position_memory, r->after);
+		if (r->tail_hash != 0)
+			stream_prove(s, r->to, r->tail_hash);
 		r->next = NULL;
 		*end = r;
 		end = &r->next;

@@ -91,6 +91,7 @@ stream_unref(struct stream *s)
 	leave_ledger(s);
 	vec_done(&s->replays);
 	mem_free(s->position_cursor);
+	mem_free(s->proof);
 	mem_free((void *)(uintptr_t)s->key.s);
 	mem_free((void *)(uintptr_t)s->name);
 	s->magic = 0;
@@ -106,6 +107,14 @@ unpack_memory(struct str packed, struct memory *m)
 		m->n = MEMORY_SLOTS_MAX;
 	if (m->n > 0)
 		memcpy(m->slots, packed.s, m->n * sizeof(struct memory_slot));
+}
+
+static struct proof *
+proof_of(struct stream *s)
+{
+	if (s->proof == NULL)
+		s->proof = mem_new(struct proof);
+	return s->proof;
 }
 
 bool
@@ -127,6 +136,8 @@ stream_restore(struct stream *s)
 		s->position_cursor = position.cursor.len > 0 ? copy_bytes(position.cursor) : NULL;
 		unpack_memory(position.memory, &s->memory);
 		memory_copy(&s->position_memory, &s->memory);
+		if (position.n_checkpoints > 0)
+			proof_get(proof_of(s), &position);
 	}
 	n_marks = positions_marks(store, s->key, arena, &marks);
 	for (size_t i = 0; i < n_marks; i++) {
@@ -153,10 +164,36 @@ stream_inherit(struct stream *s, struct stream *from)
 	from->position_cursor = NULL;
 	memory_copy(&s->position_memory, &from->position_memory);
 	memory_copy(&s->memory, &from->position_memory);
+	mem_free(s->proof);
+	s->proof = from->proof;
+	from->proof = NULL;
 	for (size_t i = from->next_replay; i < from->replays.len; i++) {
 		vec_push(&s->replays, from->replays.items[i]);
 		from->replays.items[i] = (struct replay){0};
 	}
+}
+
+void
+stream_prove(struct stream *s, uint64_t offset, uint64_t tail_hash)
+{
+	proof_add(proof_of(s), offset, tail_hash, clock_mono_ns());
+}
+
+void
+stream_prove_head(struct stream *s, uint64_t bytes, uint64_t hash)
+{
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	proof_of(s)->head = (struct position_checkpoint){bytes, hash};
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+}
+
+void
+stream_go_back(struct stream *s, uint64_t offset)
+{
+	assert(offset <= s->position && s->oldest == NULL && s->lane == NULL);
+	s->read_offset = s->position = offset;
+	if (s->proof != NULL)
+		proof_cut(s->proof, offset);
 }
 
 uint64_t

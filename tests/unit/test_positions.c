@@ -182,7 +182,7 @@ test_positions__round_trip(void **state)
 		assert_int_equal(out.n_holes, 2);
 		assert_memory_equal(out.holes, in.holes, 2 * sizeof(in.holes[0]));
 		assert_int_equal(out.n_checkpoints, 4);
-		assert_memory_equal(out.checkpoints, in.checkpoints, sizeof(in.checkpoints));
+		assert_memory_equal(out.checkpoints, in.checkpoints, 4 * sizeof(in.checkpoints[0]));
 		assert_int_equal(positions_marks(p, STR("k"), a, &marks), 1);
 		assert_true(marks[0].from == m.from && marks[0].to == m.to && marks[0].base_ns == m.base_ns &&
 			    marks[0].lines == 7);

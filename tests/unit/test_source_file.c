@@ -336,6 +336,85 @@ test_source_file__directory_made_again(void **state)
 	turn_until(seen(f, "watched") == 1);
 }
 
+/* Empties the file and writes this into it, as one step for whoever looks. */
+static void
+write_over(struct file_test *f, const char *name, const char *text)
+{
+	char path[128];
+	int fd = open(in_dir(f, name, path), O_WRONLY | O_TRUNC);
+
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	(void)close(fd);
+}
+
+static void
+settle(struct file_test *f)
+{
+	sink_release_all(&f->sink, false);
+	(void)progress_write(f->path.runtime.positions, NULL, 0);
+}
+
+static void
+test_source_file__truncated_and_grown_past_the_offset(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "one\ntwo\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "two") == 1);
+	write_over(f, "a", "red\nblue\ngreen\n");
+	turn_until(seen(f, "red") == 1 && seen(f, "blue") == 1 && seen(f, "green") == 1);
+	append(f, "a", "more\n");
+	turn_until(seen(f, "more") == 1);
+	assert_int_equal(seen(f, "one") + seen(f, "two") + seen(f, "red") + seen(f, "blue") + seen(f, "green"), 5);
+}
+
+static void
+test_source_file__another_content_while_down(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "one\ntwo\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "two") == 1);
+	settle(f);
+	stop(f);
+	write_over(f, "a", "red\nblue\ngreen\n");
+	begin(f);
+	turn_until(seen(f, "red") == 1 && seen(f, "blue") == 1 && seen(f, "green") == 1);
+	settle(f);
+	stop(f);
+	append(f, "a", "more\n");
+	begin(f);
+	turn_until(seen(f, "more") == 1);
+	assert_int_equal(seen(f, "red"), 1);
+}
+
+/* As after a power cut: what was settled last is no longer in the file, and other lines stand there. */
+static void
+test_source_file__goes_on_at_what_is_proven(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	stop(f); /* the next life keeps its first checkpoint and adds one */
+	append(f, "a", "two\n");
+	begin(f);
+	turn_until(seen(f, "two") == 1);
+	settle(f);
+	stop(f);
+	write_over(f, "a", "one\nXXX\nafter\n");
+	begin(f);
+	turn_until(seen(f, "after") == 1 && seen(f, "XXX") == 1);
+	assert_int_equal(seen(f, "one"), 1);
+}
+
 int
 main(void)
 {
@@ -350,6 +429,9 @@ main(void)
 		T(test_source_file__two_names_of_one_file),
 		T(test_source_file__deleted_with_its_target),
 		T(test_source_file__directory_made_again),
+		T(test_source_file__truncated_and_grown_past_the_offset),
+		T(test_source_file__another_content_while_down),
+		T(test_source_file__goes_on_at_what_is_proven),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 /* The way of a line. */
 #define SPAN_BYTES_MAX (256u << 10)    /* one read: whole lines of one stream; fits the L2 cache with its columns */
+#define SPAN_BEFORE_BYTES 256u         /* before a span, read with it: they prove that the file is still the one that was read */
 #define BATCH_ENTRIES_MAX 2048         /* columns of a batch: 2,048 × 16 bytes a column stays in L2 */
 #define LINE_BYTES_MAX (256u << 10)    /* Loki's max_line_size default; longer lines are split into parts and counted */
 #define SPANS_UNSETTLED_MAX 4096       /* receipts of one source stream: bounds the position queue */

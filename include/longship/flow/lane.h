@@ -55,7 +55,7 @@ void lanes_kick(struct lanes *);
 uint32_t lane_number(const struct lane *);
 struct arena *lane_arena(struct lane *);           /* cleared when the span ends */
 struct labels_table *lane_labels(struct lane *);
-char *lane_buffer(struct lane *);                  /* SPAN_BYTES_MAX bytes, one span */
+char *lane_buffer(struct lane *);                  /* SPAN_BEFORE_BYTES + SPAN_BYTES_MAX bytes: one span, and what stands before it */
 /* The lane that this thread is, or NULL. */
 struct lane *lane_current(void);
 /* A consumer's queue is full: the current stream waits for it, and for each other one that is told in the same span. */

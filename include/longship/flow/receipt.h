@@ -37,6 +37,7 @@ struct receipt {
 	bool again;                /* was read before: lines_again of its lines are counted in `read` and in flight already */
 	bool silent;               /* was settled before: nothing is counted */
 	bool resent;               /* was on the wire before */
+	uint64_t tail_hash;        /* of the bytes before `to` (flow/proof.h); 0: not known */
 	char *cursor;              /* where the source stands at `to`, for sources that are not read by offset; owned */
 	void *ptr;                 /* of the source, e.g. the HTTP request to answer */
 

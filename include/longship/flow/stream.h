@@ -20,6 +20,7 @@
 #include "longship/flow/labels.h"
 #include "longship/flow/ledger.h"
 #include "longship/flow/memory.h"
+#include "longship/flow/proof.h"
 #include "longship/flow/receipt.h"
 #include "longship/lang/args.h"
 
@@ -97,6 +98,7 @@ struct stream {
 	uint64_t position; /* all below is settled */
 	char *position_cursor; /* for sources that are not read by offset (there offsets only count records); owned, may be NULL */
 	struct memory position_memory;
+	struct proof *proof; /* of a file; NULL while there is none */
 	int64_t oldest_ns; /* first-seen time of the oldest unsettled line, 0: none */
 	uint64_t size;     /* of the source now, for lag */
 	struct stream *ledger_next, **ledger_link;
@@ -117,6 +119,13 @@ bool stream_restore(struct stream *);
 /* Instead of stream_restore: goes on where a stream of the same key and ledger stands, which no lane has any more (lanes_evict): what
  * it had in flight stays in flight. */
 void stream_inherit(struct stream *, struct stream *from);
+
+/* The hash of the bytes before a settled offset. Ledger's lock held. */
+void stream_prove(struct stream *, uint64_t offset, uint64_t tail_hash);
+/* The hash of the first bytes. Any thread. */
+void stream_prove_head(struct stream *, uint64_t bytes, uint64_t hash);
+/* The bytes behind this offset, which is below the position, are not those that were read: goes on there. Before a lane has the stream. */
+void stream_go_back(struct stream *, uint64_t offset);
 
 /* The offset that the next span must not cross: the end of the next recorded span, or UINT64_MAX. L. */
 uint64_t stream_next_limit(const struct stream *);

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "match.h"
 #include "longship/base/arena.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
@@ -417,17 +418,16 @@ free_identity(struct follow *f, const struct stat *st, int fd, bool new_generati
 	return false;
 }
 
-/* The stored offset lies behind the end: the file was cut while nobody looked. */
 static void
-say_rewound(struct follow *f, uint64_t offset, uint64_t size)
+say_rewound(struct follow *f, const char *reason, const char *text, uint64_t from, uint64_t to, uint64_t size)
 {
 	struct component *c = f->shared->component;
 
 	metric_add(metric_get(c->runtime->metrics, METRIC_COUNTER, "longship_source_rewound_total",
-			   "Files that are read again from the start.", c->id, "reason", "truncated", NULL),
+			   "Files that are read again from the start or from an earlier checkpoint.", c->id, "reason", reason, NULL),
 		1);
-	log_warn(c->id, "file is shorter than what was read of it; reading from its start", "path", f->path, "offset",
-		log_i64((int64_t)offset), "size", log_i64((int64_t)size), NULL);
+	log_warn(c->id, text, "path", f->path, "reason", reason, "offset", log_i64((int64_t)from), "goes_on_at", log_i64((int64_t)to),
+		"size", log_i64((int64_t)size), NULL);
 }
 
 static void on_tail_end(void *owner, struct tail *);
@@ -453,6 +453,24 @@ make_tail(struct follow *f, const struct file_id *id, int fd, const struct stat 
 	return t;
 }
 
+/* What was read before is no longer there, or only a part of it. False: nothing of it, this is another generation. */
+static bool
+check_content(struct follow *f, struct tail *t, uint64_t size)
+{
+	uint64_t position = t->stream.position, offset;
+	enum match match = match_file(t->fd, size, t->stream.proof, position, &offset);
+
+	if (match == MATCH_OTHER)
+		say_rewound(f, size < position ? "truncated" : "changed", "file is not what was read of it; reading from its start",
+			position, 0, size);
+	if (match == MATCH_EARLIER) {
+		say_rewound(f, "lost_tail", "file lost its end; reading from what is proven", position, offset, size);
+		stream_go_back(&t->stream, offset);
+	}
+	tail_take_proof(t);
+	return match != MATCH_OTHER;
+}
+
 /* Where it goes on. False: what the store knows is not of this file as it is now. */
 static bool
 place_tail(struct follow *f, struct tail *t, uint64_t size)
@@ -471,7 +489,7 @@ place_tail(struct follow *f, struct tail *t, uint64_t size)
 			tail_skip_to_end(t, size);
 		progress_note(&t->stream); /* the next start must not skip what comes until then */
 	}
-	return t->stream.read_offset <= size;
+	return check_content(f, t, size);
 }
 
 static void
@@ -586,7 +604,6 @@ start_tail(struct follow *f, int fd, const struct stat *st, bool new_generation)
 		} else if (fits) {
 			run_tail(f, t);
 		} else {
-			say_rewound(f, t->stream.read_offset, (uint64_t)st->st_size);
 			stream_unref(&t->stream);
 			if (again >= 0)
 				start_tail(f, again, st, true);

@@ -210,9 +210,42 @@ wait_for_more(struct tail *t)
 	return STREAM_WAIT;
 }
 
-static void
-read_span(struct tail *t, struct lane *lane, struct str text, uint64_t size)
+void
+tail_take_proof(struct tail *t)
 {
+	struct stream *s = &t->stream;
+
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	t->head_bytes = s->proof != NULL ? s->proof->head.offset : 0;
+	t->proof = s->proof != NULL ? proof_at(s->proof, s->read_offset) : 0;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+}
+
+/* A small file's head grows with it: it is hashed again each time that it has doubled. */
+static void
+prove_head(struct tail *t, struct str text)
+{
+	struct stream *s = &t->stream;
+	uint64_t to = s->read_offset + text.len, want = to < PROOF_HEAD_BYTES ? to : PROOF_HEAD_BYTES;
+	char head[PROOF_HEAD_BYTES];
+	const char *bytes = text.s;
+
+	if (t->head_bytes >= PROOF_HEAD_BYTES || (want < 2 * t->head_bytes && want < PROOF_HEAD_BYTES))
+		return;
+	if (s->read_offset > 0) {
+		if (read_at(t->fd, head, (size_t)want, 0, true) != (ssize_t)want)
+			return;
+		bytes = head;
+	}
+	stream_prove_head(s, want, proof_hash(bytes, (size_t)want));
+	t->head_bytes = want;
+}
+
+/* text stands behind `before` bytes that were read with it. */
+static void
+read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uint64_t size)
+{
+	size_t tail = before + text.len < PROOF_TAIL_BYTES ? before + text.len : PROOF_TAIL_BYTES;
 	struct stream *s = &t->stream;
 	struct receipt *receipt;
 	uint32_t lines;
@@ -220,6 +253,8 @@ read_span(struct tail *t, struct lane *lane, struct str text, uint64_t size)
 	if (s->labels == NULL)
 		s->labels = intern_labels(t, lane);
 	receipt = stream_begin(s, lane, s->read_offset + text.len, text.len, first_seen(t));
+	prove_head(t, text);
+	receipt->tail_hash = t->proof = proof_hash(text.s + text.len - tail, tail);
 	lines = emit_lines(t, lane, receipt, text);
 	stream_end(s, lane, receipt, lines);
 	count(t, lines, size, text.len == SPAN_BYTES_MAX && text.s[text.len - 1] != '\n');
@@ -289,15 +324,24 @@ must_wait(struct tail *t)
 	return false;
 }
 
+/* What stands before the read offset is what stood there when it was read: a file that was emptied and has grown past it since is
+ * not. */
+static bool
+still_the_same(const struct tail *t, const char *buffer, size_t before, size_t n)
+{
+	return n >= before && (t->proof == 0 || proof_hash(buffer, before) == t->proof);
+}
+
 static enum stream_state
 run(struct stream *s, struct lane *lane)
 {
 	struct tail *t = (struct tail *)s;
 	uint64_t limit = stream_next_limit(s), want;
+	size_t before = s->read_offset < PROOF_TAIL_BYTES ? (size_t)s->read_offset : PROOF_TAIL_BYTES, len;
+	char *buffer = lane_buffer(lane);
 	bool idle, more;
 	struct stat st;
 	ssize_t n;
-	size_t len;
 
 	if (must_wait(t))
 		return STREAM_WAIT;
@@ -312,16 +356,19 @@ run(struct stream *s, struct lane *lane)
 		want = limit - s->read_offset;
 	if (want > SPAN_BYTES_MAX)
 		want = SPAN_BYTES_MAX;
-	n = want > 0 ? read_at(t->fd, lane_buffer(lane), (size_t)want, s->read_offset, limit != UINT64_MAX) : 0;
+	n = want > 0 ? read_at(t->fd, buffer, before + (size_t)want, s->read_offset - before, limit != UINT64_MAX) : (ssize_t)before;
 	if (n < 0)
 		return fail(t, (int)-n);
+	if (want > 0 && !still_the_same(t, buffer, before, (size_t)n))
+		return cut(t);
+	n -= (ssize_t)before;
 	idle = atomic_load(&t->rotated) && clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS;
 	t->has_read = t->has_read || n > 0;
-	len = whole_lines(t, lane_buffer(lane), (size_t)n, limit, idle);
+	len = whole_lines(t, buffer + before, (size_t)n, limit, idle);
 	if (len == 0)
 		return wait_for_more(t);
 	more = s->read_offset + len < (uint64_t)st.st_size;
-	read_span(t, lane, (struct str){lane_buffer(lane), len}, (uint64_t)st.st_size);
+	read_span(t, lane, (struct str){buffer + before, len}, before, (uint64_t)st.st_size);
 	return more ? STREAM_MORE : wait_for_more(t);
 }
 
@@ -354,6 +401,7 @@ rewound(struct stream *s)
 	struct tail *t = (struct tail *)s;
 
 	atomic_store(&t->failed, 0);
+	tail_take_proof(t);
 }
 
 static void

@@ -40,7 +40,9 @@ struct tail {
 	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
 	bool has_read;          /* lane: this tail read something; control thread: after its end */
 
-	/* Lane. */
+	/* Lane; before it has the tail, the control thread. */
+	uint64_t head_bytes; /* how many of its first bytes the stream has the hash of */
+	uint64_t proof;      /* hash of the bytes before read_offset; 0: not known */
 	int64_t grown_at_ns; /* monotonic */
 	struct {
 		uint64_t size;
@@ -61,5 +63,7 @@ struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *,
 	const struct target *, const struct ptr_list *forward_to, uint64_t size, int64_t first_seen_ns);
 /* Reads nothing before `before` is drained. Before the lane has the tail. */
 void tail_follow_on(struct tail *, struct tail *before);
+/* What is proven of the stream is what the file must go on with. Before the lane has the tail. */
+void tail_take_proof(struct tail *);
 /* Starts behind the last complete line of the file. */
 void tail_skip_to_end(struct tail *, uint64_t size);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Recognises a file by what stands in it: whether the bytes before a position are those that were read (flow/proof.h). Names
+ * and inode numbers come again, contents do not. Blocks on the file; control thread.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "longship/flow/proof.h"
+
+enum match {
+	MATCH_SAME,    /* the bytes before the position are those that were read, or nothing is known of them */
+	MATCH_EARLIER, /* only those before an earlier checkpoint are */
+	MATCH_OTHER,   /* another file's content, or shorter than what was read and nothing of it proves the rest */
+};
+
+/* proof: NULL: nothing is known. *ret_offset: where the file goes on: the position, the checkpoint, 0. */
+enum match match_file(int fd, uint64_t size, const struct proof *, uint64_t position, uint64_t *ret_offset);
+/* Whether the first size bytes of both are the same. */
+bool match_begin(int fd_a, int fd_b, uint64_t size);
