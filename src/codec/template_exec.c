@@ -517,7 +517,7 @@ print_value(struct template_run *r, struct tvalue *v)
 	if (v->kind == T_STRING)
 		(void)buf_str(&r->out, v->s);
 	else if (tv_is_nil(v))
-		(void)buf_str(&r->out, r->data->missing.s != NULL ? r->data->missing : STR("<no value>"));
+		(void)buf_z(&r->out, "<no value>");
 	else if (!template_whole(r, v) || !tv_print(r, &r->out, v))
 		return false;
 	return !r->out.overflow || template_fail(r, "more than %u bytes of output", TEMPLATE_OUTPUT_BYTES_MAX);

@@ -206,7 +206,7 @@ apply(void *state, struct batch *b)
 	const struct state *s = state;
 	struct work w = {.state = s, .batch = b, .run = template_run_new(b->arena)};
 
-	w.data = (struct template_data){.get = get, .each = each, .ptr = &w, .strings = true, .missing = STR("")};
+	w.data = (struct template_data){.get = get, .each = each, .ptr = &w, .strings = true};
 	w.results = arena_array(b->arena, struct str, regex_groups(s->regex) + 1);
 	buf_init(&w.out, TEMPLATE_OUTPUT_BYTES_MAX);
 	for (w.i = 0; w.i < b->n; w.i++) {

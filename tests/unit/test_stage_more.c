@@ -173,6 +173,7 @@ static void
 test_metrics__idle_series_go(void **state)
 {
 	struct fixture f;
+	struct batch *b;
 
 	(void)state;
 	/* Two stages with one metric: the series is gone when both have let it go. */
@@ -180,8 +181,12 @@ test_metrics__idle_series_go(void **state)
 	(void)left(&f, entries(&f, 1, 0, 1, 1));
 	assert_true(page_has(&f, "l=\"0\"} 2\n"));
 	(void)usleep(1100000);
+	b = fixture_batch(&f, 1);
+	fixture_add(&f, b, STR("line"), "1", clock_now_ns()); /* this one is not idle */
+	(void)left(&f, b);
 	assert_true(page_has(&f, "l=\"0\"} 2\n")); /* found idle, shown once more */
 	assert_false(page_has(&f, "l=\"0\""));
+	assert_true(page_has(&f, "l=\"1\"} 2\n"));
 	(void)left(&f, entries(&f, 1, 0, 1, 1));
 	assert_true(page_has(&f, "l=\"0\"} 2\n"));
 	pipeline_free(f.pipeline);

@@ -734,19 +734,6 @@ test_template__expressions_of_lines(void **state)
 }
 
 static void
-test_template__missing_text(void **state)
-{
-	struct str error, out;
-	struct rig *rig = rig_new("<{{ .missing }}>", &error);
-
-	(void)state;
-	rig->data.missing = STR("");
-	assert_true(template_execute(rig->run, rig->template, &rig->data, &out));
-	assert_true(str_is(out, "<>"));
-	rig_free(rig);
-}
-
-static void
 test_template__names(void **state)
 {
 	struct str error;
@@ -769,7 +756,6 @@ main(void)
 		cmocka_unit_test(test_template__executions_are_bounded),
 		cmocka_unit_test(test_template__nesting_is_bounded),
 		cmocka_unit_test(test_template__expressions_of_lines),
-		cmocka_unit_test(test_template__missing_text),
 		cmocka_unit_test(test_template__names),
 	};
 

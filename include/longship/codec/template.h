@@ -30,7 +30,6 @@ struct template_data {
 	void *ptr;
 	int64_t now_ns; /* of {{ now }} */
 	bool strings;	/* it is a map[string]string, not a map[string]interface {} */
-	struct str missing; /* what {{ .x }} prints when there is no such key; s == NULL: "<no value>" */
 };
 
 /* Lives in the arena. NULL with Go's message: "template: pipeline_template:1: unexpected EOF". */
