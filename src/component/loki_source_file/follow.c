@@ -20,7 +20,6 @@
 #include "longship/flow/lane.h"
 #include "longship/flow/placed.h"
 #include "longship/flow/runtime.h"
-#include "longship/os/watch.h"
 #include "longship/positions/positions.h"
 
 #define NAMES_MAX 16        /* links to one file that are followed at a time */
@@ -46,20 +45,6 @@ copy_target(struct arena *arena, const struct target *t)
 	for (size_t i = 0; i < t->n; i++)
 		copy.labels[i] = (struct str_pair){arena_str(arena, t->labels[i].name), arena_str(arena, t->labels[i].value)};
 	return copy;
-}
-
-static void
-split_path(struct arena *arena, const char *path, const char **ret_dir, const char **ret_name)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		*ret_dir = ".";
-	else if (slash == path)
-		*ret_dir = "/";
-	else
-		*ret_dir = arena_z(arena, (struct str){path, (size_t)(slash - path)});
-	*ret_name = slash != NULL ? slash + 1 : path;
 }
 
 /* ---- The series of a path ---- */
@@ -110,81 +95,59 @@ leave_path(struct follow_shared *shared, const char *path)
 
 /* ---- Watches ---- */
 
-/* A watch of a directory that is gone is dead: a new one of the same name is watched anew. */
+/* The other name of a file whose path is a link: what is written shows in the directory that it leads to. */
+struct real_name {
+	struct folder_name at;
+	char name[];
+};
+
 static void
-unwatch(struct follow *f)
+leave_real(struct follow *f)
 {
-	watcher_unwatch(f->watch);
-	watcher_unwatch(f->real_watch);
-	f->watch = f->real_watch = NULL;
-	f->real_dir = f->real_name = NULL;
+	if (f->real == NULL)
+		return;
+	folder_leave(&f->real->at);
+	mem_free(f->real);
+	f->real = NULL;
 }
 
-/* An event of the directory: only our own name is looked at. */
-static void
-on_event(void *ptr, const char *name, uint32_t mask)
-{
-	struct follow *f = ptr;
-
-	if ((mask & WATCH_DIR_GONE) != 0)
-		unwatch(f);
-	if (name == NULL || strcmp(name, f->name) == 0 || (f->real_name != NULL && strcmp(name, f->real_name) == 0))
-		follow_look(f);
-}
-
-/* The path may be a link: what is written then shows in the directory that it leads to. */
 static void
 watch_real(struct follow *f)
 {
-	struct watcher *w = f->shared->component->runtime->watcher;
-	char *real = realpath(f->path, NULL), *slash;
+	struct stat st;
+	char *real, *slash;
 
-	if (real == NULL)
-		return;
-	slash = strrchr(real, '/');
-	if (slash == NULL || (f->real_dir != NULL && strncmp(real, f->real_dir, (size_t)(slash - real)) == 0 &&
-				     f->real_dir[slash - real] == '\0' && strcmp(slash + 1, f->real_name) == 0)) {
-		free(real);
+	if (lstat(f->path, &st) < 0 || !S_ISLNK(st.st_mode) || (real = realpath(f->path, NULL)) == NULL) {
+		leave_real(f);
 		return;
 	}
-	watcher_unwatch(f->real_watch);
-	f->real_watch = NULL;
-	f->real_name = (char *)(uintptr_t)arena_z(f->arena, str_from(slash + 1));
+	slash = strrchr(real, '/');
 	*slash = '\0';
-	f->real_dir = (char *)(uintptr_t)arena_z(f->arena, str_from(slash == real ? "/" : real));
+	if (f->real == NULL || strcmp(f->real->name, slash + 1) != 0 || strcmp(folder_path(f->real->at.folder), real) != 0) {
+		size_t len = strlen(slash + 1) + 1;
+
+		leave_real(f);
+		f->real = mem_zalloc(sizeof(*f->real) + len);
+		memcpy(f->real->name, slash + 1, len);
+		folder_enter(&f->shared->folders, str_from(slash == real ? "/" : real), f->real->name, f, &f->real->at);
+	}
+	(void)folder_watch(f->real->at.folder);
 	free(real);
-	if (strcmp(f->real_dir, f->dir) != 0 && watcher_watch(w, f->real_dir, on_event, f, &f->real_watch) < 0)
-		f->polled = true;
 }
 
 static void
-watch_path(struct follow *f)
+enter_folder(struct follow *f)
 {
-	struct watcher *w = f->shared->component->runtime->watcher;
-	struct stat st;
-	int r;
+	const char *slash = strrchr(f->path, '/');
+	struct str dir = slash == NULL ? STR(".") : slash == f->path ? STR("/") : (struct str){f->path, (size_t)(slash - f->path)};
 
-	if (w == NULL) {
-		f->polled = true;
-		return;
-	}
-	if (f->watch == NULL) {
-		r = watcher_watch(w, f->dir, on_event, f, &f->watch);
-		f->polled = r < 0 && r != -ENOENT;
-		if (f->watch != NULL && stat(f->dir, &st) == 0) {
-			f->dir_dev = st.st_dev;
-			f->dir_ino = st.st_ino;
-		}
-	}
+	folder_enter(&f->shared->folders, dir, slash != NULL ? slash + 1 : f->path, f, &f->at);
 }
 
-/* A directory that was removed and made again: the kernel says so only when the last file of the old one is closed. */
-static bool
-watches_another_dir(const struct follow *f)
+bool
+follow_polled(const struct follow *f)
 {
-	struct stat st;
-
-	return f->watch != NULL && stat(f->dir, &st) == 0 && (st.st_dev != f->dir_dev || st.st_ino != f->dir_ino);
+	return folder_polled(f->at.folder) || (f->real != NULL && folder_polled(f->real->at.folder));
 }
 
 struct follow *
@@ -197,7 +160,7 @@ follow_new(struct follow_shared *shared, const struct target *target, uint32_t o
 	f->target = copy_target(f->arena, target);
 	f->path = target_label(&f->target, "__path__");
 	f->ordinal = ordinal;
-	split_path(f->arena, f->path, &f->dir, &f->name);
+	enter_folder(f);
 	f->lane = LANE_ANY;
 	(void)use_path(shared, f->path);
 	return f;
@@ -233,7 +196,8 @@ names(const char *path, const struct file_id *id)
 void
 follow_free(struct follow *f)
 {
-	unwatch(f);
+	leave_real(f);
+	folder_leave(&f->at);
 	if (f->current != NULL) {
 		struct tail *t = f->current;
 
@@ -280,6 +244,7 @@ follow_replace(struct follow *f, struct follow *heir)
 void
 follow_shared_init(struct follow_shared *shared)
 {
+	folders_init(&shared->folders, shared->component, follow_look);
 	map_init(&shared->generations);
 	map_init(&shared->live);
 	map_init(&shared->paths);
@@ -298,6 +263,7 @@ follow_shared_done(struct follow_shared *shared)
 	}
 	for (size_t i = 0; i < map_len(&shared->paths); i++)
 		mem_free(map_value(&shared->paths, i));
+	folders_done(&shared->folders);
 	map_done(&shared->generations);
 	map_done(&shared->live);
 	map_done(&shared->paths);
@@ -510,12 +476,9 @@ run_tail(struct follow *f, struct tail *t)
 	f->missing = false;
 	f->opened = true;
 	count_active(f->shared, 1);
-	if (f->watch != NULL)
-		watch_real(f);
-	if (watches_another_dir(f)) {
-		f->polled = true;
+	watch_real(f);
+	if (folder_has_moved(f->at.folder))
 		f->shared->look_soon(f->shared->component);
-	}
 	f->lane = lanes_add(lanes, &t->stream, f->lane);
 }
 
@@ -685,7 +648,7 @@ follow_look(struct follow *f)
 	struct stat st;
 	bool there = stat(f->path, &st) == 0, retired = false;
 
-	watch_path(f);
+	(void)folder_watch(f->at.folder);
 	if (f->current != NULL) {
 		if (there && st.st_dev == f->current->id.dev && st.st_ino == f->current->id.ino) {
 			lane_wake(&f->current->stream);

@@ -7,7 +7,7 @@
 #include "longship/base/map.h"
 #include "longship/base/vec.h"
 #include "longship/flow/component.h"
-#include "longship/flow/watcher.h"
+#include "folder.h"
 #include "tail.h"
 
 enum invalid_position { INVALID_FROM_BEGINNING, INVALID_FROM_END, INVALID_SKIP }; /* on_positions_file_error */
@@ -23,6 +23,7 @@ struct follow_shared { /* of one component */
 	struct map generations; /* identity → highest known generation + 1, where that is not 0 */
 	struct map live;        /* key in the store → struct tail, one reference: no two streams may have one key */
 	struct map paths;       /* path → struct path_use */
+	struct folders folders;
 	struct metric *files_active, *lines_split;
 	size_t n_active;
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
@@ -33,7 +34,8 @@ struct follow {
 	struct arena *arena;
 	struct target target;
 	const char *path;
-	const char *dir, *name; /* of path */
+	struct folder_name at;  /* in the path's directory */
+	struct real_name *real; /* where the path leads to, if it is a link */
 	uint32_t ordinal;
 	struct tail *current;       /* NULL: nothing open */
 	VEC(struct tail *) rotated; /* earlier generations that are still read or not settled */
@@ -41,10 +43,6 @@ struct follow {
 	bool opened;                /* a generation was open before */
 	unsigned fails;             /* reads that failed in a row */
 	int64_t look_at_ns;         /* not before (monotonic), after such a failure */
-	struct dir_watch *watch, *real_watch; /* of the path's directory, and of the one it links to */
-	char *real_dir, *real_name;
-	uint64_t dir_dev, dir_ino; /* of the directory that is watched */
-	bool polled;   /* its directory cannot be watched */
 	bool skipped;  /* on_positions_file_error = "skip" */
 	bool missing;  /* not there or not readable: looked for again */
 	int said_errno; /* of the last warning */
@@ -64,4 +62,6 @@ void follow_look(struct follow *);
 void follow_release(struct follow *);
 /* Has the store forget the placed positions that were taken over. */
 void follow_forget_taken(struct follow_shared *);
+/* Whether it has to be looked at by timer: the kernel does not tell of changes. */
+bool follow_polled(const struct follow *);
 bool follow_is(const struct follow *, const struct target *, uint32_t ordinal);

@@ -81,9 +81,9 @@ look_again(void *ptr)
 	for (size_t i = 0; i < s->follows.len; i++) {
 		struct follow *f = s->follows.items[i];
 
-		if (f->polled || f->missing)
+		if (follow_polled(f) || f->missing)
 			follow_look(f);
-		polled |= f->polled;
+		polled |= follow_polled(f);
 		missing |= f->missing;
 	}
 	if (polled)

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "longship/base/check.h"
+#include "longship/base/hash.h"
+#include "longship/base/mem.h"
+#include "longship/base/vec.h"
+#include "longship/flow/component.h"
+#include "longship/flow/runtime.h"
+#include "longship/flow/watcher.h"
+#include "longship/os/watch.h"
+
+#define SLOTS_MIN 4
+
+struct folder {
+	struct folders *all;
+	struct dir_watch *watch; /* NULL: not watched */
+	uint64_t dev, ino;       /* of what is watched */
+	bool polled;
+	struct folder_name **slots; /* by hash, chained; slots_len is a power of two */
+	size_t slots_len, n;
+	char path[];
+};
+
+void
+folders_init(struct folders *all, struct component *component, void (*look)(struct follow *))
+{
+	*all = (struct folders){.component = component, .look = look};
+	map_init(&all->by_path);
+}
+
+void
+folders_done(struct folders *all)
+{
+	assert(map_len(&all->by_path) == 0);
+	map_done(&all->by_path);
+}
+
+const char *
+folder_path(const struct folder *d)
+{
+	return d->path;
+}
+
+bool
+folder_polled(const struct folder *d)
+{
+	return d->polled;
+}
+
+static void
+set_polled(struct folder *d, bool polled)
+{
+	d->all->n_polled += (size_t)polled - (size_t)d->polled;
+	d->polled = polled;
+}
+
+static struct folder *
+folder_get(struct folders *all, struct str path)
+{
+	struct folder *d = map_get(&all->by_path, path);
+
+	if (d != NULL)
+		return d;
+	d = mem_zalloc(sizeof(*d) + path.len + 1);
+	d->all = all;
+	memcpy(d->path, path.s, path.len);
+	d->slots_len = SLOTS_MIN;
+	d->slots = mem_zalloc(d->slots_len * sizeof(*d->slots));
+	(void)map_set(&all->by_path, path, d);
+	return d;
+}
+
+static void
+grow(struct folder *d)
+{
+	size_t slots_len = d->slots_len * 2;
+	struct folder_name **slots = mem_zalloc(slots_len * sizeof(*slots));
+
+	for (size_t i = 0; i < d->slots_len; i++) {
+		while (d->slots[i] != NULL) {
+			struct folder_name *n = d->slots[i];
+			struct folder_name **to = &slots[n->hash & (slots_len - 1)];
+
+			d->slots[i] = n->next;
+			n->next = *to;
+			*to = n;
+		}
+	}
+	mem_free(d->slots);
+	d->slots = slots;
+	d->slots_len = slots_len;
+}
+
+void
+folder_enter(struct folders *all, struct str dir, const char *name, struct follow *follow, struct folder_name *n)
+{
+	struct folder *d = folder_get(all, dir);
+	struct folder_name **to;
+
+	assert(n->folder == NULL);
+	if (d->n == d->slots_len)
+		grow(d);
+	*n = (struct folder_name){.folder = d, .follow = follow, .name = name, .hash = (uint32_t)hash_str(str_from(name))};
+	to = &d->slots[n->hash & (d->slots_len - 1)];
+	n->next = *to;
+	*to = n;
+	d->n++;
+}
+
+void
+folder_leave(struct folder_name *n)
+{
+	struct folder *d = n->folder;
+	struct folder_name **at;
+
+	if (d == NULL)
+		return;
+	for (at = &d->slots[n->hash & (d->slots_len - 1)]; *at != n; at = &(*at)->next)
+		assert(*at != NULL);
+	*at = n->next;
+	*n = (struct folder_name){0};
+	if (--d->n > 0)
+		return;
+	watcher_unwatch(d->watch);
+	set_polled(d, false);
+	(void)map_remove(&d->all->by_path, str_from(d->path));
+	mem_free(d->slots);
+	mem_free(d);
+}
+
+/* Looking may change the index, so what is to be looked at is gathered first; a look ends no follow. */
+static void
+on_event(void *ptr, const char *name, uint32_t mask)
+{
+	struct folder *d = ptr;
+	uint32_t hash = name != NULL ? (uint32_t)hash_str(str_from(name)) : 0;
+	void (*look)(struct follow *) = d->all->look;
+	VEC(struct follow *) found = {0};
+
+	if ((mask & WATCH_DIR_GONE) != 0) {
+		watcher_unwatch(d->watch);
+		d->watch = NULL;
+	}
+	for (size_t i = name != NULL ? hash & (d->slots_len - 1) : 0; i < d->slots_len; i++) {
+		for (const struct folder_name *n = d->slots[i]; n != NULL; n = n->next) {
+			if (name == NULL || (n->hash == hash && strcmp(n->name, name) == 0))
+				vec_push(&found, n->follow);
+		}
+		if (name != NULL)
+			break;
+	}
+	for (size_t i = 0; i < found.len; i++)
+		look(found.items[i]);
+	vec_done(&found);
+}
+
+bool
+folder_watch(struct folder *d)
+{
+	struct watcher *w = d->all->component->runtime->watcher;
+	struct stat st;
+	int r;
+
+	if (d->watch != NULL)
+		return true;
+	r = w != NULL ? watcher_watch(w, d->path, on_event, d, &d->watch) : -ENOSYS;
+	set_polled(d, r < 0 && r != -ENOENT);
+	if (d->watch != NULL && stat(d->path, &st) == 0) {
+		d->dev = st.st_dev;
+		d->ino = st.st_ino;
+	}
+	return d->watch != NULL;
+}
+
+bool
+folder_has_moved(struct folder *d)
+{
+	struct stat st;
+
+	if (d->watch == NULL || stat(d->path, &st) < 0 || (st.st_dev == d->dev && st.st_ino == d->ino))
+		return false;
+	set_polled(d, true);
+	return true;
+}
