@@ -182,6 +182,47 @@ test_source_file__rotated_to_another_followed_path(void **state)
 	assert_int_equal(seen(f, "one") + seen(f, "two") + seen(f, "three") + seen(f, "late"), 4);
 }
 
+/* Where a line stands among those that have arrived. */
+static size_t
+place_of(struct file_test *f, const char *text)
+{
+	size_t i = 0;
+
+	(void)pthread_mutex_lock(&f->sink.lock);
+	while (i < f->sink.held.len && strcmp(f->sink.held.items[i].text, text) != 0)
+		i++;
+	(void)pthread_mutex_unlock(&f->sink.lock);
+	return i;
+}
+
+/* The writer goes on in the renamed file for a while: these lines come before those of the new one. */
+static void
+test_source_file__late_lines_before_new_ones(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	for (int i = 0; i < 5; i++) {
+		char late[16], fresh[16], line[32];
+
+		rename_to(f, "a", "b");
+		append(f, "a", "");
+		for (int k = 0; k < 10; k++)
+			turn(f);
+		(void)snprintf(late, sizeof(late), "late %d", i);
+		(void)snprintf(fresh, sizeof(fresh), "fresh %d", i);
+		(void)snprintf(line, sizeof(line), "%s\n", late);
+		append(f, "b", line);
+		(void)snprintf(line, sizeof(line), "%s\n", fresh);
+		append(f, "a", line);
+		turn_until(seen(f, late) == 1 && seen(f, fresh) == 1);
+		assert_true(place_of(f, late) < place_of(f, fresh));
+	}
+}
+
 static void
 test_source_file__target_gone_and_back(void **state)
 {
@@ -421,6 +462,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_source_file__rotated_to_another_followed_path),
+		T(test_source_file__late_lines_before_new_ones),
 		T(test_source_file__target_gone_and_back),
 		T(test_source_file__label_change_keeps_what_is_in_flight),
 		T(test_source_file__truncated),

@@ -197,13 +197,13 @@ whole_lines(struct tail *t, const char *buffer, size_t n, uint64_t limit, bool a
 }
 
 static enum stream_state
-wait_for_more(struct tail *t)
+wait_for_more(struct tail *t, uint64_t size)
 {
 	struct stream *s = &t->stream;
 
+	t->read_to = size;
 	if (!atomic_load(&t->rotated))
 		return STREAM_IDLE;
-	atomic_store(&t->drained, true);
 	if (clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS)
 		return STREAM_DONE;
 	s->wake_at_ns = clock_mono_ns() + ROTATED_LOOK_NS;
@@ -309,18 +309,36 @@ tail_follow_on(struct tail *t, struct tail *before)
 	t->after = before;
 }
 
-/* The lines of the generation before go first, so that the stream stays in order. */
+/* Lets go of the generation before when nothing more comes of it; the one before that takes its place. */
+static void
+leave_drained(struct tail *t)
+{
+	while (t->after != NULL && atomic_load(&t->after->drained)) {
+		struct tail *before = t->after;
+
+		t->after = before->after;
+		if (t->after != NULL)
+			stream_ref(&t->after->stream);
+		stream_unref(&before->stream);
+	}
+}
+
+/* The lines of earlier generations go first, so that the stream stays in order. A writer may go on in the old file until it has
+ * opened the new one: what the old ones have by now was written before what the new one will get. */
 static bool
 must_wait(struct tail *t)
 {
-	if (t->after == NULL)
-		return false;
-	if (!atomic_load(&t->after->drained)) {
+	leave_drained(t);
+	for (struct tail *before = t->after; before != NULL; before = before->after) {
+		struct stat st;
+
+		if (atomic_load(&before->drained) || atomic_load(&before->stream.ended) || fstat(before->fd, &st) < 0 ||
+			(uint64_t)st.st_size == before->read_to)
+			continue;
+		lane_wake(&before->stream);
 		t->stream.wake_at_ns = clock_mono_ns() + TURN_LOOK_NS;
 		return true;
 	}
-	stream_unref(&t->after->stream);
-	t->after = NULL;
 	return false;
 }
 
@@ -343,10 +361,10 @@ run(struct stream *s, struct lane *lane)
 	struct stat st;
 	ssize_t n;
 
-	if (must_wait(t))
-		return STREAM_WAIT;
 	if (fstat(t->fd, &st) < 0)
 		return fail(t, errno);
+	if (must_wait(t))
+		return STREAM_WAIT;
 	if (atomic_load(&t->truncated) || (uint64_t)st.st_size < s->read_offset)
 		return cut(t);
 	note_size(t, (uint64_t)st.st_size);
@@ -366,10 +384,10 @@ run(struct stream *s, struct lane *lane)
 	t->has_read = t->has_read || n > 0;
 	len = whole_lines(t, buffer + before, (size_t)n, limit, idle);
 	if (len == 0)
-		return wait_for_more(t);
+		return wait_for_more(t, (uint64_t)st.st_size);
 	more = s->read_offset + len < (uint64_t)st.st_size;
 	read_span(t, lane, (struct str){buffer + before, len}, before, (uint64_t)st.st_size);
-	return more ? STREAM_MORE : wait_for_more(t);
+	return more ? STREAM_MORE : wait_for_more(t, (uint64_t)st.st_size);
 }
 
 static void
@@ -402,6 +420,9 @@ rewound(struct stream *s)
 
 	atomic_store(&t->failed, 0);
 	tail_take_proof(t);
+	t->read_to = 0;
+	if (!atomic_load(&t->truncated))
+		atomic_store(&t->drained, false);
 }
 
 static void

@@ -36,8 +36,9 @@ struct tail {
 	_Atomic bool rotated; /* the path names another file now: read what is left, then end */
 	_Atomic bool truncated; /* the lane saw the file shorter than it had read: nothing of this generation is left */
 	_Atomic int failed;     /* errno of a read that failed; 0: none */
-	_Atomic bool drained;   /* it was rotated and read to its end once, or is closed: the next generation's turn */
+	_Atomic bool drained;   /* nothing more will be read of it */
 	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
+	uint64_t read_to;       /* lane: how large it was when all its whole lines had been read */
 	bool has_read;          /* lane: this tail read something; control thread: after its end */
 
 	/* Lane; before it has the tail, the control thread. */
@@ -61,7 +62,7 @@ struct tail {
 /* Takes fd. first_seen_ns: for data that is there already. One reference, the caller's. */
 struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *, struct str key, const char *path, int fd,
 	const struct target *, const struct ptr_list *forward_to, uint64_t size, int64_t first_seen_ns);
-/* Reads nothing before `before` is drained. Before the lane has the tail. */
+/* Reads nothing while `before`, which the same lane has, has lines to read. Before the lane has the tail. */
 void tail_follow_on(struct tail *, struct tail *before);
 /* What is proven of the stream is what the file must go on with. Before the lane has the tail. */
 void tail_take_proof(struct tail *);
