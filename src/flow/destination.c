@@ -81,6 +81,8 @@ destination_new(struct runtime *runtime, const char *component_id, const struct 
 	d->tenant = copy(tenant);
 	d->target = http_target_new(http);
 	d->options = *options;
+	d->timeout_ns = options->remote_timeout_ns;
+	atomic_init(&d->batch_bytes_max, UINT64_MAX);
 	if (tenant.len > 0) {
 		size_t bytes = tenant.len + sizeof("X-Scope-OrgID: ");
 		char *header = mem_alloc(bytes);
@@ -151,7 +153,7 @@ destination_observe(struct destination *d, const struct request *r, const struct
 }
 
 void
-destination_stored(struct destination *d, const struct request *r)
+destination_works(struct destination *d)
 {
 	if (d->failures > 0)
 		log_info(d->component_id, "sending works again", "host", d->host, "tenant", d->tenant, "failures",
@@ -159,8 +161,13 @@ destination_stored(struct destination *d, const struct request *r)
 	d->failures = 0;
 	atomic_store(&d->failures_shown, 0);
 	d->retry_at_ns = 0;
+}
+
+void
+destination_count_sent(struct destination *d, const struct request *r, uint64_t entries)
+{
 	metric_add(d->sent_bytes, r->body_bytes);
-	metric_add(d->sent_entries, r->entries);
+	metric_add(d->sent_entries, entries);
 	metric_observe(d->latency, (double)(clock_now_ns() - r->oldest_ns) / (double)NS_PER_S);
 }
 
@@ -202,8 +209,8 @@ say_why(struct arena *arena, const struct http_result *result)
 	return arena_z(arena, line);
 }
 
-static void
-note_error(struct destination *d, const struct http_result *result)
+void
+destination_note_error(struct destination *d, const struct http_result *result)
 {
 	struct arena *arena = arena_new(0);
 	const char *why = say_why(arena, result);
@@ -216,6 +223,18 @@ note_error(struct destination *d, const struct http_result *result)
 		(void)snprintf(d->last_error, sizeof(d->last_error), "%s", why);
 	(void)pthread_mutex_unlock(&all.lock);
 	arena_free(arena);
+}
+
+const char *
+destination_quote(struct destination *d)
+{
+	return d->last_error; /* written by this thread alone */
+}
+
+uint64_t
+destination_batch_bytes_max(const struct destination *d)
+{
+	return atomic_load_explicit(&d->batch_bytes_max, memory_order_relaxed);
 }
 
 void
@@ -246,7 +265,7 @@ destination_failed(struct destination *d, const struct request *r, const struct 
 
 	d->failures++;
 	atomic_store(&d->failures_shown, d->failures);
-	note_error(d, result);
+	destination_note_error(d, result);
 	wait = back_off(d, result->retry_after_ns);
 	d->retry_at_ns = clock_mono_ns() + wait;
 	metric_add(d->retries, 1);
@@ -262,39 +281,5 @@ destination_failed(struct destination *d, const struct request *r, const struct 
 		log_warn(d->component_id, "error sending batch, will retry", "host", d->host, "tenant", d->tenant, "status",
 			log_i64(result->status > 0 ? result->status : -1), "error", say_why(arena, result), "attempt",
 			log_i64((int64_t)r->attempts), "wait", duration_format(wait, wait_text), NULL);
-	arena_free(arena);
-}
-
-/* Without knowing which entries were refused, the first ones stand for them: the count is right. */
-static void
-refuse_lines(const struct request *r, uint64_t lines, const char *reason)
-{
-	for (size_t i = 0; i < r->n_runs && lines > 0; i++) {
-		const struct receipt_run *run = &r->runs[i];
-		uint32_t n = run->lines < lines ? run->lines : (uint32_t)lines;
-
-		receipt_refuse(run->receipt, run->line, n, reason);
-		lines -= n;
-	}
-}
-
-void
-destination_refused(struct destination *d, const struct request *r, const struct http_result *result, const struct reply *reply)
-{
-	uint64_t refused = reply->kind == REPLY_PARTIAL ? reply->refused : r->entries;
-	const char *alloy_reason = strcmp(reply->reason, "rate_limited") == 0 ? "rate_limited" : "ingester_error";
-	struct arena *arena = arena_new(0);
-
-	note_error(d, result);
-	refuse_lines(r, reply->kind == REPLY_PARTIAL ? refused : UINT64_MAX, reply->reason);
-	destination_count_dropped(d, alloy_reason, refused, reply->kind == REPLY_PARTIAL ? 0 : r->body_bytes);
-	if (reply->kind == REPLY_PARTIAL) {
-		metric_add(d->sent_bytes, r->body_bytes);
-		metric_add(d->sent_entries, r->entries - refused);
-	}
-	if (log_rate(&d->logged_ns, LOG_INTERVAL_NS) && r->n_runs > 0)
-		log_warn(d->component_id, "Loki refused entries", "host", d->host, "tenant", d->tenant, "status",
-			log_i64(result->status), "entries", log_i64((int64_t)refused), "of", log_i64((int64_t)r->entries), "reason",
-			reply->reason, "reply", say_why(arena, result), NULL);
 	arena_free(arena);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/flow/reply.h"
 
+#include <string.h>
+
 #include "longship/base/check.h"
 
 /* Loki's texts, by what they say. The first that is found names the reason. */
@@ -24,6 +26,7 @@ static const struct {
 	{"ingestion rate limit", "rate_limited"},
 	{"per stream rate limit", "per_stream_rate_limit"},
 	{"maximum active stream limit", "stream_limit"},
+	{"missing required labels", "missing_enforced_labels"},
 	{"tenant ID", "invalid_tenant"},
 };
 
@@ -38,92 +41,41 @@ find_reason(struct str body)
 	return NULL;
 }
 
-static uint64_t
-leading_number(struct str s)
+/* A limit of one stream, not of the tenant: the others may have been stored. */
+static bool
+is_of_a_stream(struct str body)
 {
-	size_t len = 0;
-	uint64_t n = 0;
-
-	while (len < s.len && s.s[len] >= '0' && s.s[len] <= '9')
-		len++;
-	return str_to_u64(str_head(s, len), &n) ? n : 0;
+	return str_find(body, STR("total ignored: ")) >= 0 || str_find(body, STR("when trying to create stream ")) >= 0;
 }
 
-/* Sum of the numbers behind each `before`. */
-static uint64_t
-sum_behind(struct str body, struct str before)
+/* gRPC's limit between Loki's parts, or a proxy's words. */
+static bool
+is_too_large(struct str body)
 {
-	uint64_t n = 0, add;
-	ptrdiff_t at;
-
-	while ((at = str_find(body, before)) >= 0) {
-		body = str_from_offset(body, (size_t)at + before.len);
-		add = leading_number(body);
-		n = add > UINT64_MAX - n ? UINT64_MAX : n + add;
-	}
-	return n;
-}
-
-/* The distributor groups equal errors: "2 errors like: TEXT; 1 errors like: TEXT". */
-static uint64_t
-sum_grouped(struct str body)
-{
-	static const struct str mark = {" errors like: ", 14};
-	uint64_t n = 0, add;
-	ptrdiff_t at;
-
-	while ((at = str_find(body, mark)) >= 0) {
-		size_t from = (size_t)at;
-
-		while (from > 0 && body.s[from - 1] >= '0' && body.s[from - 1] <= '9')
-			from--;
-		add = leading_number(str_from_offset(body, from));
-		n = add > UINT64_MAX - n ? UINT64_MAX : n + add;
-		body = str_from_offset(body, (size_t)at + mark.len);
-	}
-	return n;
-}
-
-/* The ingester says "total ignored: N out of M for stream: {…}", once per stream; the distributor groups equal errors or
- * names one; else each line of the text names one entry. */
-static uint64_t
-count_named(struct str body)
-{
-	uint64_t n = sum_behind(body, STR("total ignored: ")), lines = 0;
-	struct str rest = body, line;
-
-	if (n == 0)
-		n = sum_grouped(body);
-	if (n > 0)
-		return n;
-	while (rest.len > 0) {
-		(void)str_cut(rest, '\n', &line, &rest);
-		lines += str_trim(line).len > 0;
-	}
-	return lines > 0 ? lines : 1;
+	return str_find(body, STR("received message larger than max")) >= 0 || str_find(body, STR("trying to send message larger than max")) >= 0 ||
+		str_find(body, STR("request body too large")) >= 0;
 }
 
 static struct reply
-classify_400(struct str body, uint64_t entries)
+classify_400(struct str body)
 {
-	struct reply reply = {.kind = REPLY_PARTIAL, .reason = find_reason(body)};
+	const char *reason = find_reason(body);
 
+	if (is_too_large(body))
+		return (struct reply){.kind = REPLY_TOO_LARGE, .reason = "request_too_large"};
 	/* Who speaks so has stored nothing: not Loki's ingester, or not understood. Nothing may count as stored that is not. */
-	if (reply.reason == NULL)
+	if (reason == NULL)
 		return (struct reply){.kind = REPLY_REFUSED, .reason = "ingester_error"};
-	/* A stream whose labels do not parse makes Loki refuse the whole push, and so does a tenant that it does not take. */
-	if (strcmp(reply.reason, "invalid_labels") == 0 || strcmp(reply.reason, "invalid_tenant") == 0) {
-		reply.kind = REPLY_REFUSED;
-		return reply;
-	}
-	reply.refused = count_named(body);
-	if (reply.refused > entries)
-		reply.refused = entries;
-	return reply;
+	if (strcmp(reason, "invalid_tenant") == 0)
+		return (struct reply){.kind = REPLY_REFUSED, .reason = reason};
+	/* "couldn't parse labels" is said while the push is read, before anything of it is stored. */
+	if (str_starts(body, STR("couldn't parse labels")))
+		return (struct reply){.kind = REPLY_BAD_STREAM, .reason = reason};
+	return (struct reply){.kind = REPLY_PARTIAL, .reason = reason};
 }
 
 struct reply
-reply_classify(const struct http_result *r, uint64_t entries, bool retry_429)
+reply_classify(const struct http_result *r, bool retry_429)
 {
 	const char *reason;
 
@@ -135,14 +87,18 @@ reply_classify(const struct http_result *r, uint64_t entries, bool retry_429)
 		return (struct reply){.kind = REPLY_STORED};
 	if (r->status == 429 && !retry_429)
 		return (struct reply){.kind = REPLY_REFUSED, .reason = "rate_limited"};
+	if (r->status == 429 && is_of_a_stream(r->body))
+		return (struct reply){.kind = REPLY_PARTIAL, .reason = "per_stream_rate_limit"};
+	if (r->status == 413 || (r->status >= 500 && is_too_large(r->body)))
+		return (struct reply){.kind = REPLY_TOO_LARGE, .reason = "request_too_large"};
 	if (r->status == 429 || r->status >= 500 || r->status < 200)
 		return (struct reply){.kind = REPLY_RETRY, .maybe_stored = r->status != 429};
 	if (r->status == 400)
-		return classify_400(r->body, entries);
+		return classify_400(r->body);
 	if (r->status == 401 || r->status == 403 || r->status == 404 || r->status == 405 || r->status < 400)
 		return (struct reply){.kind = REPLY_MISCONFIGURED};
-	if (r->status == 413)
-		return (struct reply){.kind = REPLY_REFUSED, .reason = "request_too_large"};
 	reason = find_reason(r->body);
+	if (r->status == 422)
+		return (struct reply){.kind = REPLY_BAD_STREAM, .reason = reason != NULL ? reason : "ingester_error"};
 	return (struct reply){.kind = REPLY_REFUSED, .reason = reason != NULL ? reason : "ingester_error"};
 }

@@ -10,11 +10,11 @@
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
 #include "longship/base/vec.h"
-#include "longship/flow/budget.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
 #include "longship/os/notify.h"
 #include "longship/positions/positions.h"
+#include "answer_priv.h"
 #include "sender_priv.h"
 
 /*
@@ -36,6 +36,7 @@ struct send_queue {
 	_Atomic unsigned n;
 	struct request *head, **end; /* under the sender's lock; the head is the sender's while on_wire */
 	struct http_call *call;      /* sender thread */
+	int64_t started_ns;          /* monotonic, of the call */
 };
 
 struct sender {
@@ -61,17 +62,6 @@ struct sender {
 	VEC(struct receipt *) unmarked;
 	VEC(struct send_queue *) starting;
 };
-
-void
-request_free(struct request *r)
-{
-	for (size_t i = 0; i < r->n_runs; i++)
-		receipt_unref(r->runs[i].receipt);
-	budget_give(r->budget_bytes);
-	mem_free(r->runs);
-	mem_free(r->body);
-	mem_free(r);
-}
 
 struct send_queue *
 send_queue_new(struct destination *d, uint32_t lane)
@@ -148,17 +138,34 @@ pop(struct send_queue *q)
 	return r;
 }
 
+/* The head is done, or `parts` of it stand in its place. */
 static void
-finish_request(struct send_queue *q)
+replace_head(struct send_queue *q, struct request *parts)
 {
 	struct sender *s = q->sender;
-	struct request *r;
+	struct request *r, *last = parts;
+	size_t n = parts != NULL;
+	uint64_t left = 0;
 
 	(void)pthread_mutex_lock(&s->lock);
 	r = pop(q);
+	if (parts != NULL) {
+		left = parts->source_bytes;
+		for (; last->next != NULL; last = last->next) {
+			left += last->next->source_bytes;
+			n++;
+		}
+		last->next = q->head;
+		q->head = parts;
+		if (last->next == NULL)
+			q->end = &last->next;
+		(void)atomic_fetch_add(&q->n, (unsigned)n);
+		s->queued += n;
+	}
 	(void)pthread_mutex_unlock(&s->lock);
+	assert(left <= r->source_bytes);
 	if (r->in_window)
-		s->leaving_bytes += r->source_bytes;
+		s->leaving_bytes += r->source_bytes - left;
 	request_free(r);
 }
 
@@ -177,28 +184,31 @@ on_done(void *ptr, const struct http_result *result)
 	struct send_queue *q = ptr;
 	struct sender *s = q->sender;
 	struct destination *d = q->destination;
-	struct request *r = q->head;
-	struct reply reply = reply_classify(result, r->entries, d->options.retry_429);
+	struct request *r = q->head, *parts;
+	struct reply reply = reply_classify(result, d->options.retry_429);
 	bool again = reply.kind == REPLY_RETRY || reply.kind == REPLY_MISCONFIGURED;
 
 	q->call = NULL;
 	s->on_wire--;
 	destination_observe(d, r, result);
+	if (result->repeated)
+		request_count_resent(r);
 	if (again && d->options.attempts_max > 0 && r->attempts >= d->options.attempts_max) {
 		reply = (struct reply){.kind = REPLY_REFUSED, .reason = result->status == 429 ? "rate_limited" : "ingester_error"};
 		again = false;
 	}
-	if (again) {
-		destination_failed(d, r, result, reply.kind);
-		if (!reply.maybe_stored)
-			leave_window(s, r);
+	if (!again) {
+		replace_head(q, answer_settle(d, r, result, &reply));
 		return;
 	}
-	if (reply.kind == REPLY_STORED)
-		destination_stored(d, r);
-	else
-		destination_refused(d, r, result, &reply);
-	finish_request(q);
+	destination_failed(d, r, result, reply.kind);
+	if (reply.maybe_stored)
+		r->maybe_stored = true;
+	else if (!r->maybe_stored)
+		leave_window(s, r);
+	parts = answer_halve_late(d, r, result);
+	if (parts != NULL)
+		replace_head(q, parts);
 }
 
 /* The head of q may go out now. Lock held. */
@@ -298,22 +308,49 @@ start(struct send_queue *q)
 	struct destination *d = q->destination;
 	const char *headers[] = {"Content-Type: application/x-protobuf", "Content-Encoding: snappy", d->tenant_header, NULL};
 
+	if (q->head->maybe_stored)
+		request_count_resent(q->head);
 	q->head->attempts++;
+	q->started_ns = clock_mono_ns();
 	q->sender->on_wire++;
-	q->call = http_call_start(q->sender->client, d->target, headers, q->head->body, q->head->body_bytes, d->options.remote_timeout_ns,
-		on_done, q);
+	q->call = http_call_start(q->sender->client, d->target, headers, q->head->body, q->head->body_bytes, d->timeout_ns, on_done, q);
+}
+
+static void
+cancel(struct send_queue *q)
+{
+	http_call_cancel(q->call);
+	q->call = NULL;
+	q->sender->on_wire--;
 }
 
 static void
 cut_off(struct sender *s)
 {
 	for (struct send_queue *q = s->queues; q != NULL; q = q->next) {
-		if (q->call == NULL)
-			continue;
-		http_call_cancel(q->call);
-		q->call = NULL;
-		s->on_wire--;
+		if (q->call != NULL)
+			cancel(q);
 	}
+}
+
+/* Quiescing waits for a call no longer than its remote_timeout, however long the destination's time-outs have grown. Returns when
+ * the next one has to end, or INT64_MAX. */
+static int64_t
+end_late_calls(struct sender *s)
+{
+	int64_t now = clock_mono_ns(), next = INT64_MAX;
+
+	for (struct send_queue *q = s->queues; q != NULL; q = q->next) {
+		int64_t timeout = q->destination->options.remote_timeout_ns, end = timeout < INT64_MAX - q->started_ns ? q->started_ns + timeout : INT64_MAX;
+
+		if (q->call == NULL || q->destination->timeout_ns <= timeout)
+			continue;
+		if (now >= end)
+			cancel(q);
+		else if (end < next)
+			next = end;
+	}
+	return next;
 }
 
 /* All requests are given up: their lines will be read again. */
@@ -379,6 +416,11 @@ turn(struct sender *s)
 	}
 	for (size_t i = 0; i < s->starting.len; i++)
 		start(s->starting.items[i]);
+	if (s->quiesce) {
+		int64_t end = end_late_calls(s);
+
+		again = end < again ? end : again;
+	}
 	report(s);
 	now = clock_mono_ns();
 	if (s->store_retry_ns != 0 && s->store_retry_ns < again)

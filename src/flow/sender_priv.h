@@ -18,7 +18,11 @@ struct destination {
 	/* Sender thread. */
 	unsigned failures;     /* in a row */
 	int64_t retry_at_ns;   /* monotonic; 0: now */
-	int64_t logged_ns;     /* log_rate */
+	int64_t logged_ns, refused_logged_ns; /* log_rate */
+	unsigned timeouts;     /* in a row */
+	int64_t timeout_ns;    /* of the next attempt: remote_timeout, or more when that was too short */
+
+	_Atomic uint64_t batch_bytes_max; /* what the server was found to take; UINT64_MAX: not known */
 
 	/* Under the lock of all destinations. */
 	struct destination *next;
@@ -31,8 +35,12 @@ struct destination {
 
 /* Sender thread. */
 void destination_observe(struct destination *, const struct request *, const struct http_result *);
-void destination_stored(struct destination *, const struct request *);
+/* It has answered: failures are over. */
+void destination_works(struct destination *);
+/* So many entries of the request were stored. */
+void destination_count_sent(struct destination *, const struct request *, uint64_t entries);
 /* Sets retry_at_ns. */
 void destination_failed(struct destination *, const struct request *, const struct http_result *, enum reply_kind);
-/* Marks the refused lines on the receipts and counts them. */
-void destination_refused(struct destination *, const struct request *, const struct http_result *, const struct reply *);
+/* For status and log. */
+void destination_note_error(struct destination *, const struct http_result *);
+const char *destination_quote(struct destination *); /* the last one; sender thread */

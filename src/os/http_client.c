@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <curl/curl.h>
 
+#include "longship/base/buf.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/limits.h"
@@ -38,8 +39,11 @@ struct http_call {
 	CURL *easy;
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
-	char reply[REPLY_BYTES_MAX];
-	size_t reply_bytes, body_bytes;
+	struct buf reply;
+	size_t body_bytes;
+	bool reply_cut, repeated;
+	unsigned tries; /* since the last redirect */
+	long redirects;
 	int64_t started_ns;
 	http_done *done;
 	void *ptr;
@@ -130,13 +134,31 @@ static size_t
 on_reply(char *data, size_t size, size_t n, void *ptr)
 {
 	struct http_call *call = ptr;
-	size_t room = sizeof(call->reply) - call->reply_bytes, len = size * n;
+	size_t room = REPLY_BYTES_MAX - call->reply.len, len = size * n;
 
-	if (len < room)
-		room = len;
-	memcpy(call->reply + call->reply_bytes, data, room);
-	call->reply_bytes += room;
+	(void)buf_append(&call->reply, data, len < room ? len : room);
+	call->reply_cut = call->reply_cut || len > room;
 	return len; /* what does not fit is read and forgotten */
+}
+
+/* curl sends a request once more by itself when a kept connection turns out to be dead before an answer came. */
+static int
+on_sending(void *ptr, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+	struct http_call *call = ptr;
+	long redirects = 0;
+
+	(void)remote_ip;
+	(void)local_ip;
+	(void)remote_port;
+	(void)local_port;
+	(void)curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_COUNT, &redirects);
+	if (redirects != call->redirects)
+		call->tries = 0;
+	call->redirects = redirects;
+	call->tries++;
+	call->repeated = call->repeated || call->tries > 1;
+	return CURL_PREREQFUNC_OK;
 }
 
 static void
@@ -170,6 +192,7 @@ new_easy(const struct http_target *t)
 	(void)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
 	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_MAX_S);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_reply);
+	(void)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_sending);
 	(void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, t->follow ? 1L : 0L);
 	(void)curl_easy_setopt(e, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
 	(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, t->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
@@ -213,6 +236,7 @@ http_call_start(struct http_client *client, struct http_target *target, const ch
 	int64_t timeout_ms = timeout_ns / NS_PER_MS; /* curl takes no more than an int, and 0 for no limit */
 
 	call->client = client;
+	buf_init(&call->reply, REPLY_BYTES_MAX);
 	call->target = target;
 	call->done = done;
 	call->ptr = ptr;
@@ -222,6 +246,7 @@ http_call_start(struct http_client *client, struct http_target *target, const ch
 	call->started_ns = clock_mono_ns();
 	(void)curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
 	(void)curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
+	(void)curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);
 	(void)curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, call->error);
 	(void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
 	(void)curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, body);
@@ -242,6 +267,7 @@ end_call(struct http_call *call)
 	vec_push(&call->target->idle, call->easy);
 	curl_slist_free_all(call->headers);
 	call->client->n_calls--;
+	buf_done(&call->reply);
 	mem_free(call);
 }
 
@@ -291,7 +317,7 @@ cert_expires(CURL *easy)
 static void
 finish(struct http_call *call, CURLcode code)
 {
-	struct http_result result = {.body = {call->reply, call->reply_bytes}};
+	struct http_result result = {.body = buf_view(&call->reply), .body_cut = call->reply_cut, .repeated = call->repeated};
 	long status = 0;
 	curl_off_t retry_after_s = 0, sent = 0;
 

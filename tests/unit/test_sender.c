@@ -394,6 +394,72 @@ test_sender__refusals_are_counted(void **state)
 	end(f, t);
 }
 
+/* Too large: its halves go out at once, and later requests are no larger. */
+static void
+test_sender__too_large_is_halved(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	script(f, (struct step[]){{.status = 413}}, 1);
+	t = start(f, 10, 10);
+	wait_until(sums_of(f->path.ledger).acknowledged == 10);
+	assert_int_equal(requests_of(&f->server), 3);
+	assert_true(f->server.bytes[1] < f->server.bytes[0] && f->server.bytes[2] < f->server.bytes[0]);
+	assert_true(destination_batch_bytes_max(f->destination) < UINT64_MAX);
+	end(f, t);
+	assert_int_equal(budget_used(), 0);
+}
+
+/* A single entry that is too large is refused, the others are not. */
+static void
+test_sender__bisects_to_the_one(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	/* 8 lines: 8, 4 (4 good), 2 (2 good), 1 bad, 1 good. */
+	script(f, (struct step[]){{.status = 413}, {.status = 413}, {.status = 413}, {.status = 413}}, 4);
+	t = start(f, 8, 8);
+	wait_until(sums_of(f->path.ledger).acknowledged + sums_of(f->path.ledger).rejected == 8);
+	assert_int_equal(sums_of(f->path.ledger).rejected, 1);
+	assert_int_equal(requests_of(&f->server), 7);
+	end(f, t);
+}
+
+/* Two time-outs in a row: the halves go out, with twice the time; what may be stored already is counted as sent again. */
+static void
+test_sender__late_answers(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	script(f, (struct step[]){{.status = HANG}, {.status = HANG}, {.status = 204, .delay_ms = 400}}, 3);
+	t = start(f, 10, 10);
+	wait_until(sums_of(f->path.ledger).acknowledged == 10);
+	assert_int_equal(requests_of(&f->server), 4);
+	assert_int_equal(f->server.bytes[1], f->server.bytes[0]);
+	assert_true(f->server.bytes[2] < f->server.bytes[0]);
+	assert_int_equal(f->path.ledger->resent, 20);
+	end(f, t);
+}
+
+/* A limit of the stream: what was not stored comes again, the rest does not. */
+static void
+test_sender__stream_again(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	script(f, (struct step[]){{.status = 429, .headers = "Retry-After: 1\r\n", .body = "user 'fake', total ignored: 10 out of 10 for stream: {toy=\"k\"}"}}, 1);
+	t = start(f, 10, 10);
+	wait_until(sums_of(f->path.ledger).acknowledged == 10);
+	assert_int_equal(requests_of(&f->server), 2);
+	assert_int_equal(f->server.bytes[1], f->server.bytes[0]);
+	assert_true(f->server.at_ns[1] - f->server.at_ns[0] >= NS_PER_S);
+	end(f, t);
+}
+
 /* While nothing is taken, no more than two requests and one open batch are made for a queue. */
 static void
 test_sender__pressure(void **state)
@@ -533,6 +599,10 @@ main(void)
 		T(test_sender__retry_after),
 		T(test_sender__hostile_retry_after),
 		T(test_sender__refusals_are_counted),
+		T(test_sender__too_large_is_halved),
+		T(test_sender__bisects_to_the_one),
+		T(test_sender__late_answers),
+		T(test_sender__stream_again),
 		T(test_sender__pressure),
 		T(test_sender__quiesce_sends_what_it_can),
 		T(test_sender__drain),

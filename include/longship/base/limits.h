@@ -29,7 +29,7 @@
 
 /* The wire. */
 #define REQUEST_BYTES_MAX (32u << 20)    /* one push, uncompressed */
-#define REPLY_BYTES_MAX (16u << 10)      /* of a reply's body are kept */
+#define REPLY_BYTES_MAX (256u << 10)     /* of a reply's body are kept: Loki names each kind of refused entry with its stream */
 #define PUSH_BODY_BYTES_MAX (100u << 20) /* default of max_send_message_size */
 
 /* Regular expressions. */

@@ -13,16 +13,16 @@ enum reply_kind {
 	REPLY_STORED,        /* all of it */
 	REPLY_RETRY,         /* the same bytes again, later */
 	REPLY_MISCONFIGURED, /* the same again, but somebody must look: credentials, tenant, URL */
-	REPLY_PARTIAL,       /* `refused` entries are lost, the others were stored */
+	REPLY_PARTIAL,       /* some entries were stored, others not: flow/refusal.h says which */
+	REPLY_TOO_LARGE,     /* nothing was stored; smaller ones may be */
+	REPLY_BAD_STREAM,    /* nothing was stored for one stream's sake: others will be without it */
 	REPLY_REFUSED,       /* nothing was stored and never will be */
 };
 
 struct reply {
 	enum reply_kind kind;
-	const char *reason;   /* why entries are refused, as Loki calls it; for PARTIAL and REFUSED */
-	uint64_t refused;     /* PARTIAL: number of entries */
+	const char *reason;   /* why entries are refused, as Loki calls it; NULL for STORED, RETRY and MISCONFIGURED */
 	bool maybe_stored;    /* RETRY: some of it may have been stored before the failure */
 };
 
-/* entries: of the request. */
-struct reply reply_classify(const struct http_result *, uint64_t entries, bool retry_429);
+struct reply reply_classify(const struct http_result *, bool retry_429);

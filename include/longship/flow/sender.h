@@ -14,7 +14,7 @@
 
 #include "longship/base/str.h"
 #include "longship/flow/metric.h"
-#include "longship/flow/receipt.h"
+#include "longship/flow/request.h"
 
 struct sender;
 struct runtime;
@@ -35,7 +35,8 @@ void destination_ref(struct destination *);
 void destination_unref(struct destination *);
 /* Counts entries that were dropped before sending, as loki_write_dropped_*_total. */
 void destination_count_dropped(struct destination *, const char *reason, uint64_t entries, uint64_t bytes);
-
+/* Bytes of lines that the server was found to take in one request (413); UINT64_MAX: not known. Any thread. */
+uint64_t destination_batch_bytes_max(const struct destination *);
 
 struct destination_status { /* borrows */
 	const char *component_id, *host, *tenant; /* tenant: "" for none */
@@ -46,22 +47,6 @@ struct destination_status { /* borrows */
 };
 /* Calls fn for each destination that lives. Any thread. */
 void destination_each(void (*fn)(void *ptr, const struct destination_status *), void *ptr);
-
-struct request {
-	struct request *next;
-	char *body;             /* compressed; owned */
-	size_t body_bytes;
-	uint64_t source_bytes;  /* of its lines: what counts in the sent window */
-	uint64_t entries;
-	int64_t oldest_ns;      /* realtime at which its first entry was put in: propagation latency */
-	struct receipt_run *runs; /* owned; one reference each */
-	size_t n_runs;
-	uint64_t budget_bytes;  /* taken by the maker, given back when it ends */
-	uint64_t attempts;
-	bool in_window;         /* sender thread */
-};
-/* Releases runs, body and budget. */
-void request_free(struct request *);
 
 struct send_queue;
 struct send_queue *send_queue_new(struct destination *, uint32_t lane);

@@ -40,11 +40,13 @@ struct http_result {
 	int status;               /* 0: no reply; error says why */
 	const char *error;        /* NULL when there was a reply */
 	struct str body;          /* the first REPLY_BYTES_MAX bytes; valid during the callback */
+	bool body_cut;            /* there was more */
 	int64_t retry_after_ns;   /* of the header, 0: none; at most HTTP_RETRY_AFTER_MAX_NS */
 	bool timed_out;
 	enum http_fault fault;    /* of what has no reply */
 	const char *cert_expires; /* the server's certificate's last day; NULL: not known; valid during the callback */
 	bool sent;                /* the whole body had gone out: the other side may have acted on it */
+	bool repeated;            /* a kept connection died without an answer and the call went out a second time: both may have been acted on */
 	int64_t duration_ns;
 };
 

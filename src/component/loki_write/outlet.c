@@ -41,7 +41,8 @@ struct outlet {
 	size_t n_slots; /* in use; those behind keep their memory */
 	uint32_t *index; /* slot + 1 by label set pointer; a power of two */
 	size_t index_len;
-	VEC(struct receipt_run) runs;
+	VEC(struct request_run) runs;
+	VEC(struct request_turn) turns; /* stream: number of the slot */
 	size_t content_bytes; /* lines and metadata: what batch_size counts */
 	size_t n_pieces;
 	uint64_t source_bytes, entries;
@@ -84,6 +85,7 @@ outlet_free(struct outlet *o)
 		vec_done(&o->slots.items[i].pieces);
 	vec_done(&o->slots);
 	vec_done(&o->runs);
+	vec_done(&o->turns);
 	mem_free(o->index);
 	mem_free(o->log);
 	mem_free(o);
@@ -99,7 +101,7 @@ outlet_pressure(const struct outlet *o)
 static void
 count_memory(struct outlet *o)
 {
-	uint64_t bytes = o->log_cap + o->runs.cap * sizeof(struct receipt_run) + o->slots.cap * sizeof(struct slot) +
+	uint64_t bytes = o->log_cap + o->runs.cap * sizeof(struct request_run) + o->turns.cap * sizeof(struct request_turn) + o->slots.cap * sizeof(struct slot) +
 		o->n_pieces * sizeof(struct piece) + o->index_len * sizeof(*o->index);
 
 	if (bytes <= o->budget_bytes)
@@ -138,6 +140,7 @@ close_batch(struct outlet *o)
 	if (o->index != NULL)
 		memset(o->index, 0, o->index_len * sizeof(*o->index));
 	o->runs.len = 0;
+	o->turns.len = 0;
 	o->content_bytes = 0;
 	o->source_bytes = o->entries = 0;
 	budget_give(o->budget_bytes);
@@ -220,16 +223,16 @@ find_slot(struct outlet *o, const struct labels *labels)
 }
 
 static void
-note_run(struct outlet *o, const struct receipt_run *run)
+note_run(struct outlet *o, const struct receipt_run *run, uint32_t lines_each)
 {
-	struct receipt_run *last = o->runs.len > 0 ? &o->runs.items[o->runs.len - 1] : NULL;
+	struct request_run *last = lines_each > 0 && o->runs.len > 0 ? &o->runs.items[o->runs.len - 1] : NULL;
 
-	if (last != NULL && last->receipt == run->receipt && last->line + last->lines == run->line) {
+	if (last != NULL && last->receipt == run->receipt && last->lines_each == lines_each && last->line + last->lines == run->line) {
 		last->lines += run->lines;
 		return;
 	}
 	receipt_ref(run->receipt);
-	vec_push(&o->runs, *run);
+	vec_push(&o->runs, ((struct request_run){run->receipt, run->line, run->lines, lines_each}));
 }
 
 static void
@@ -240,7 +243,19 @@ note_runs(struct outlet *o, const struct batch *b, size_t i)
 	size_t n = batch_runs(b, i, &one, &runs);
 
 	for (size_t k = 0; k < n; k++)
-		note_run(o, &runs[k]);
+		note_run(o, &runs[k], k + 1 < n ? 0 : runs[k].lines);
+}
+
+static void
+note_turn(struct outlet *o, const struct slot *slot)
+{
+	uint32_t number = (uint32_t)(slot - o->slots.items);
+	struct request_turn *last = o->turns.len > 0 ? &o->turns.items[o->turns.len - 1] : NULL;
+
+	if (last != NULL && last->stream == number)
+		last->entries++;
+	else
+		vec_push(&o->turns, ((struct request_turn){number, 1}));
 }
 
 static void
@@ -281,7 +296,7 @@ refuse_labels(struct outlet *o, const struct batch *b, size_t i, const struct la
 static bool
 is_full(const struct outlet *o, size_t content, size_t room)
 {
-	return o->content_bytes + content > o->options.batch_bytes ||
+	return o->content_bytes + content > o->options.batch_bytes || o->content_bytes + content > destination_batch_bytes_max(o->destination) ||
 		o->log_len - HEAD_ROOM + room > 2 * o->options.batch_bytes + LOG_OVER_BYTES;
 }
 
@@ -304,6 +319,7 @@ put_entry(struct outlet *o, struct slot *slot, const struct batch *b, size_t i, 
 	o->source_bytes += b->line[i].len + 1;
 	o->entries++;
 	note_runs(o, b, i);
+	note_turn(o, slot);
 }
 
 void
@@ -388,23 +404,41 @@ body_gathered(struct outlet *o)
 	return (struct str){out, n};
 }
 
+/* A copy of the turns with the streams' numbers in the body, where slots without entries are left out; NULL when there is but one. */
+static struct request_turn *
+make_turns(const struct outlet *o, size_t *ret_n)
+{
+	struct request_turn *turns;
+	uint32_t *number, n = 0;
+
+	*ret_n = 0;
+	if (o->turns.len < 2)
+		return NULL;
+	number = mem_alloc(o->n_slots * sizeof(*number));
+	for (size_t i = 0; i < o->n_slots; i++)
+		number[i] = o->slots.items[i].bytes > 0 ? n++ : 0;
+	turns = mem_alloc(o->turns.len * sizeof(*turns));
+	for (size_t i = 0; i < o->turns.len; i++)
+		turns[i] = (struct request_turn){number[o->turns.items[i].stream], o->turns.items[i].entries};
+	mem_free(number);
+	*ret_n = o->turns.len;
+	return turns;
+}
+
 static struct request *
 make_request(struct outlet *o)
 {
 	bool single = o->n_slots == 1 && loki_push_stream_header_bytes_max(o->slots.items[0].sent->text.len) <= HEAD_ROOM;
 	struct str body = single ? body_in_place(o) : body_gathered(o);
-	struct request *r = mem_new(struct request);
 	char *packed = reserve(&o->scratch->packed, &o->scratch->packed_cap, snappy_block_bytes_max(body.len));
+	size_t packed_bytes = snappy_block_compress(packed, body), n_turns;
+	struct request_run *runs = memcpy(mem_alloc(o->runs.len * sizeof(*runs)), o->runs.items, o->runs.len * sizeof(*runs));
+	struct request_turn *turns = make_turns(o, &n_turns);
+	struct request *r = request_new(memcpy(mem_alloc(packed_bytes), packed, packed_bytes), packed_bytes, runs, o->runs.len, turns, n_turns);
 
-	r->body_bytes = snappy_block_compress(packed, body);
-	r->body = memcpy(mem_alloc(r->body_bytes), packed, r->body_bytes);
-	r->n_runs = o->runs.len;
-	r->runs = memcpy(mem_alloc(o->runs.len * sizeof(*r->runs)), o->runs.items, o->runs.len * sizeof(*r->runs));
 	r->source_bytes = o->source_bytes;
 	r->entries = o->entries;
 	r->oldest_ns = o->opened_ns;
-	r->budget_bytes = r->body_bytes + r->n_runs * sizeof(*r->runs) + sizeof(*r);
-	budget_take(r->budget_bytes);
 	return r;
 }
 
@@ -416,6 +450,7 @@ give_back(struct outlet *o)
 		vec_done(&o->slots.items[i].pieces);
 	vec_done(&o->slots);
 	vec_done(&o->runs);
+	vec_done(&o->turns);
 	mem_free(o->index);
 	mem_free(o->log);
 	o->index = NULL;

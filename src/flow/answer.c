@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "answer_priv.h"
+
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/log.h"
+#include "longship/flow/refusal.h"
+#include "longship/flow/stream.h"
+
+#define TIMEOUTS_IN_A_ROW 2                  /* then the request is halved and the time-out doubled */
+#define TIMEOUT_NS_MAX (300 * NS_PER_S)      /* a configured one may be longer */
+#define BATCH_BYTES_MIN 4096                 /* a server's limit below it is no limit but a fault */
+
+static struct request *
+halves(const struct request *r, bool by_stream)
+{
+	struct request_view *v;
+	struct request *first = NULL;
+
+	if (r->entries < 2)
+		return NULL;
+	v = request_open(r);
+	if (request_pick_half(v, by_stream)) {
+		first = request_part(r, v);
+		request_pick_others(v);
+		first->next = request_part(r, v);
+	}
+	request_view_free(v);
+	return first;
+}
+
+/* Later requests are made no larger. */
+static void
+learn_size(struct destination *d, const struct request *r)
+{
+	uint64_t bytes = r->source_bytes / 2 > BATCH_BYTES_MIN ? r->source_bytes / 2 : BATCH_BYTES_MIN;
+
+	if (bytes >= atomic_load(&d->batch_bytes_max))
+		return;
+	atomic_store(&d->batch_bytes_max, bytes);
+	log_warn(d->component_id, "requests are too large for the server: batch_size is taken to be smaller from now on", "host", d->host,
+		"tenant", d->tenant, "batch_size", log_i64((int64_t)bytes), "request_bytes", log_i64((int64_t)r->body_bytes), NULL);
+}
+
+struct request *
+answer_halve_late(struct destination *d, const struct request *r, const struct http_result *result)
+{
+	if (!result->timed_out || result->fault != HTTP_FAULT_OTHER) {
+		d->timeouts = 0;
+		return NULL;
+	}
+	if (++d->timeouts < TIMEOUTS_IN_A_ROW)
+		return NULL;
+	d->timeouts = 0;
+	if (d->timeout_ns < TIMEOUT_NS_MAX)
+		d->timeout_ns = d->timeout_ns > TIMEOUT_NS_MAX / 2 ? TIMEOUT_NS_MAX : d->timeout_ns * 2;
+	return halves(r, false);
+}
+
+/* ---- Refusals ---- */
+
+static void
+refuse_entry(const struct request *r, const struct request_entry *e, const char *reason)
+{
+	for (uint32_t k = 0; k < e->n_runs; k++) {
+		struct receipt_run run = request_entry_run(r, e, k);
+
+		receipt_refuse(run.receipt, run.line, run.lines, reason);
+	}
+}
+
+static void
+say_first(struct destination *d, const struct request *r, const struct request_entry *e, const struct http_result *result, uint64_t n,
+	const char *reason, bool exact)
+{
+	const struct receipt_run run = request_entry_run(r, e, 0);
+
+	if (!log_rate(&d->refused_logged_ns, 10 * NS_PER_S))
+		return;
+	log_warn(d->component_id, exact ? "Loki refused entries" : "Loki refused entries, but does not say which", "host", d->host, "tenant",
+		d->tenant, "status", log_i64(result->status), "reason", reason, "entries", log_i64((int64_t)n), "of",
+		log_i64((int64_t)r->entries), "source", run.receipt->stream->name != NULL ? run.receipt->stream->name : "", "span_offset",
+		log_i64((int64_t)run.receipt->from), "line_in_span", log_i64(run.line), "reply", destination_quote(d), NULL);
+}
+
+static void
+keep(struct destination *d, const struct request_view *v, const struct request_entry *e, const char *reason)
+{
+	(void)d;
+	(void)v;
+	(void)e;
+	(void)reason;
+}
+
+/* All of it is lost. */
+static void
+refuse_all(struct destination *d, const struct request *r, const struct http_result *result, const char *reason)
+{
+	struct request_view *v = request_open(r);
+
+	for (size_t i = 0; i < v->n_entries; i++) {
+		const struct request_entry *e = &v->entries[i];
+
+		refuse_entry(r, e, reason);
+		keep(d, v, e, reason);
+	}
+	destination_count_dropped(d, strcmp(reason, "rate_limited") == 0 ? "rate_limited" : "ingester_error", r->entries, r->body_bytes);
+	if (v->n_entries > 0)
+		say_first(d, r, &v->entries[0], result, r->entries, reason, true);
+	request_view_free(v);
+}
+
+static void
+refuse_some(struct destination *d, const struct request *r, const struct request_view *v, const struct refusal *refusal,
+	const struct http_result *result)
+{
+	const struct request_entry *first = NULL;
+	const char *reason = NULL;
+
+	for (size_t i = 0; i < v->n_entries; i++) {
+		const struct request_entry *e = &v->entries[i];
+		const struct refused *refused = &refusal->entries[i];
+
+		if (refused->counted) {
+			refuse_entry(r, e, refused->reason);
+			reason = first == NULL ? refused->reason : reason;
+			first = first == NULL ? e : first;
+		}
+		if (refused->verdict == VERDICT_REFUSED || refused->verdict == VERDICT_UNCERTAIN)
+			keep(d, v, e, refused->verdict == VERDICT_REFUSED ? refused->reason : "uncertain");
+	}
+	if (first == NULL)
+		return;
+	destination_count_dropped(d, "ingester_error", refusal->n_counted, 0);
+	say_first(d, r, first, result, refusal->n_counted, reason, refusal->exact);
+}
+
+static struct request *
+part_of(const struct request *r, struct request_view *v, const struct refusal *refusal, enum verdict verdict)
+{
+	for (size_t i = 0; i < v->n_entries; i++)
+		v->entries[i].picked = refusal->entries[i].verdict == verdict;
+	return request_part(r, v);
+}
+
+/* max_backoff_retries is set and reached. */
+static void
+give_up(struct refusal *refusal, const struct request_view *v)
+{
+	for (size_t i = 0; i < v->n_entries; i++) {
+		if (refusal->entries[i].verdict == VERDICT_AGAIN)
+			refusal->entries[i] = (struct refused){VERDICT_REFUSED, true, "rate_limited"};
+		else if (refusal->entries[i].verdict == VERDICT_PERHAPS)
+			refusal->entries[i] = (struct refused){VERDICT_UNCERTAIN, false, "rate_limited"};
+	}
+	refusal->n_counted += refusal->n_again;
+	refusal->n_again = refusal->n_perhaps = 0;
+}
+
+static struct request *
+settle_partial(struct destination *d, const struct request *r, const struct http_result *result)
+{
+	struct request_view *v = request_open(r);
+	struct refusal refusal;
+	struct request *perhaps, *again;
+
+	refusal_find(&refusal, v, result->status, result->body, result->body_cut);
+	if (d->options.attempts_max > 0 && r->attempts >= d->options.attempts_max)
+		give_up(&refusal, v);
+	refuse_some(d, r, v, &refusal, result);
+	destination_count_sent(d, r, r->entries - refusal.n_counted - refusal.n_again - refusal.n_perhaps);
+	perhaps = part_of(r, v, &refusal, VERDICT_PERHAPS);
+	again = part_of(r, v, &refusal, VERDICT_AGAIN);
+	if (perhaps != NULL) {
+		perhaps->maybe_stored = true;
+		perhaps->next = again;
+	}
+	refusal_done(&refusal);
+	request_view_free(v);
+	if (again == NULL)
+		destination_works(d);
+	else
+		destination_failed(d, r, result, REPLY_RETRY); /* a limit: it needs time */
+	return perhaps != NULL ? perhaps : again;
+}
+
+struct request *
+answer_settle(struct destination *d, const struct request *r, const struct http_result *result, const struct reply *reply)
+{
+	struct request *parts = NULL;
+
+	d->timeouts = 0;
+	if (result->duration_ns < d->options.remote_timeout_ns / 2)
+		d->timeout_ns = d->options.remote_timeout_ns;
+	if (reply->kind == REPLY_STORED) {
+		destination_works(d);
+		destination_count_sent(d, r, r->entries);
+		return NULL;
+	}
+	destination_note_error(d, result);
+	if (reply->kind == REPLY_PARTIAL)
+		return settle_partial(d, r, result);
+	if (reply->kind == REPLY_TOO_LARGE)
+		learn_size(d, r);
+	if (reply->kind == REPLY_TOO_LARGE || reply->kind == REPLY_BAD_STREAM)
+		parts = halves(r, reply->kind == REPLY_BAD_STREAM);
+	if (parts == NULL)
+		refuse_all(d, r, result, reply->reason);
+	return parts;
+}
