@@ -286,6 +286,22 @@ test_source_file__truncated(void **state)
 }
 
 static void
+test_source_file__rewritten_to_the_same_size(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	assert_int_equal(truncate(in_dir(f, "a", path), 0), 0);
+	append(f, "a", "two\n");
+	turn_until(seen(f, "two") == 1);
+	assert_int_equal(seen(f, "one"), 1);
+}
+
+static void
 test_source_file__tail_from_end(void **state)
 {
 	struct file_test *f = *state;
@@ -466,6 +482,7 @@ main(void)
 		T(test_source_file__target_gone_and_back),
 		T(test_source_file__label_change_keeps_what_is_in_flight),
 		T(test_source_file__truncated),
+		T(test_source_file__rewritten_to_the_same_size),
 		T(test_source_file__tail_from_end),
 		T(test_source_file__tail_from_end_is_remembered),
 		T(test_source_file__two_names_of_one_file),

@@ -374,10 +374,11 @@ run(struct stream *s, struct lane *lane)
 		want = limit - s->read_offset;
 	if (want > SPAN_BYTES_MAX)
 		want = SPAN_BYTES_MAX;
-	n = want > 0 ? read_at(t->fd, buffer, before + (size_t)want, s->read_offset - before, limit != UINT64_MAX) : (ssize_t)before;
+	/* Also where the file is no larger: it may have been emptied and written to the same size. */
+	n = read_at(t->fd, buffer, before + (size_t)want, s->read_offset - before, limit != UINT64_MAX);
 	if (n < 0)
 		return fail(t, (int)-n);
-	if (want > 0 && !still_the_same(t, buffer, before, (size_t)n))
+	if (!still_the_same(t, buffer, before, (size_t)n))
 		return cut(t);
 	n -= (ssize_t)before;
 	idle = atomic_load(&t->rotated) && clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS;
