@@ -58,7 +58,7 @@ export LONGSHIP_LIB := $(abspath $(LIB))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-floors check-headers check-docs check-unit check-corpus check-cases check-scenario check-loki check-long \
+.PHONY: all check check-floors check-headers check-docs check-unit check-corpus check-cases check-scenario check-torture check-loki check-long \
 	asan tsan fuzz bench demo deps check-deps install uninstall dist docs format clean help FORCE
 
 all: $(BUILD)/longship ## the program (default)
@@ -118,8 +118,8 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 
 # ---- tests ----
 
-check: $(BUILD)/.check-deps ## everything that needs nothing but this machine: floors, headers, docs, units, corpus, cases, scenarios
-	+@MAKE='$(MAKE)' tests/support/steps.sh check-floors check-headers check-docs check-unit check-corpus check-cases check-scenario
+check: $(BUILD)/.check-deps ## everything that needs nothing but this machine: floors, headers, docs, units, corpus, cases, scenarios, torture
+	+@MAKE='$(MAKE)' tests/support/steps.sh check-floors check-headers check-docs check-unit check-corpus check-cases check-scenario check-torture
 
 check-floors: $(BUILD)/.check-deps ## who includes whom, see docs/architecture.md
 	@python3 tests/support/check_floors.py
@@ -158,8 +158,12 @@ check-scenario: all $(BUILD)/.check-deps ## the real binary against a fake Loki 
 check-loki: all $(BUILD)/.check-deps ## the scenarios against a real Loki (LOKI_MIB=1024 for the full volume)
 	@tests/scenario/run.sh loki $(SCENARIOS)
 
-check-long: ## check-loki with 1 GiB, and real durations
-	@LOKI_MIB=1024 LONG=1 $(MAKE) --no-print-directory check-loki
+TORTURE ?= --seconds 8 --seed 1 --random 2 --calm 1
+check-torture: all $(BUILD)/.check-deps ## files that rotate while longship is killed, cut off, short of disk: each line once (TORTURE="--seed 7")
+	@python3 tests/torture/torture.py $(TORTURE) $(LONGSHIP)
+
+check-long: ## check-loki with 1 GiB, and real durations; an hour of torture
+	+@LOKI_MIB=1024 LONG=1 TORTURE="--seconds 60 --for 3600" MAKE='$(MAKE)' tests/support/steps.sh check-loki check-torture
 
 asan: ## units, corpus, cases and scenarios under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined sanitized

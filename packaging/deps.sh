@@ -34,6 +34,7 @@ table() {
 		check procps bin:ps
 		check openssl bin:openssl
 		check util-linux bin:flock
+		check logrotate file:/usr/sbin/logrotate
 		fuzz clang-14 bin:clang-14
 		fuzz libclang-rt-14-dev clang:14
 		bench valgrind bin:valgrind
