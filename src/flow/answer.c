@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "answer_priv.h"
 
+#include "longship/base/arena.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/log.h"
+#include "longship/codec/push_decode.h"
+#include "longship/flow/dead_letter.h"
 #include "longship/flow/refusal.h"
 #include "longship/flow/stream.h"
 
+#define REFUSED_LOG_INTERVAL_NS (10 * NS_PER_S)
 #define TIMEOUTS_IN_A_ROW 2                  /* then the request is halved and the time-out doubled */
 #define TIMEOUT_NS_MAX (300 * NS_PER_S)      /* a configured one may be longer */
 #define BATCH_BYTES_MIN 4096                 /* a server's limit below it is no limit but a fault */
@@ -69,13 +73,25 @@ refuse_entry(const struct request *r, const struct request_entry *e, const char 
 	}
 }
 
+/* One warning for each reason in REFUSED_LOG_INTERVAL_NS. */
+static bool
+may_say(struct destination *d, const char *reason)
+{
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(d->refusals) && d->refusals[i].reason != NULL && strcmp(d->refusals[i].reason, reason) != 0)
+		i++;
+	d->refusals[i].reason = reason; /* a literal of flow/reply.c or flow/refusal.c */
+	return log_rate(&d->refusals[i].logged_ns, REFUSED_LOG_INTERVAL_NS);
+}
+
 static void
 say_first(struct destination *d, const struct request *r, const struct request_entry *e, const struct http_result *result, uint64_t n,
 	const char *reason, bool exact)
 {
 	const struct receipt_run run = request_entry_run(r, e, 0);
 
-	if (!log_rate(&d->refused_logged_ns, 10 * NS_PER_S))
+	if (!may_say(d, reason))
 		return;
 	log_warn(d->component_id, exact ? "Loki refused entries" : "Loki refused entries, but does not say which", "host", d->host, "tenant",
 		d->tenant, "status", log_i64(result->status), "reason", reason, "entries", log_i64((int64_t)n), "of",
@@ -83,13 +99,49 @@ say_first(struct destination *d, const struct request *r, const struct request_e
 		log_i64((int64_t)run.receipt->from), "line_in_span", log_i64(run.line), "reply", destination_quote(d), NULL);
 }
 
-static void
-keep(struct destination *d, const struct request_view *v, const struct request_entry *e, const char *reason)
+/* Puts refused entries of one request into the dead-letter file; the labels of a stream are read once. */
+struct keeping {
+	struct destination *destination;
+	const struct request_view *view;
+	struct arena *arena;
+	const struct request_stream *stream;
+	struct push_label labels[PUSH_LABELS_MAX];
+	size_t n_labels;
+};
+
+static struct keeping
+keep_begin(struct destination *d, const struct request_view *v)
 {
-	(void)d;
-	(void)v;
-	(void)e;
-	(void)reason;
+	return (struct keeping){.destination = d, .view = v, .arena = d->options.dead_letters != NULL ? arena_new(0) : NULL};
+}
+
+static void
+keep(struct keeping *k, const struct request_entry *e, const char *reason, const char *rule)
+{
+	const struct request_stream *stream = &k->view->streams[e->stream];
+	struct push_label metadata[PUSH_METADATA_MAX];
+	struct dead_letter letter;
+	size_t n = 0, at = 0;
+
+	if (k->arena == NULL)
+		return;
+	if (k->stream != stream && push_decode_labels(stream->text, k->arena, k->labels, &k->n_labels) != NULL)
+		k->n_labels = 0;
+	k->stream = stream;
+	while (n < PUSH_METADATA_MAX && request_metadata(e, &at, &metadata[n]))
+		n++;
+	letter = (struct dead_letter){.ts_ns = e->ts_ns, .line = e->line, .labels = k->labels, .n_labels = k->n_labels, .metadata = metadata,
+		.n_metadata = n, .tenant = str_from(k->destination->tenant), .endpoint = str_from(k->destination->host), .reason = reason, .rule = rule};
+	dead_letters_put(k->destination->options.dead_letters, &letter);
+}
+
+static void
+keep_end(struct keeping *k)
+{
+	if (k->arena == NULL)
+		return;
+	dead_letters_commit(k->destination->options.dead_letters);
+	arena_free(k->arena);
 }
 
 /* All of it is lost. */
@@ -97,13 +149,13 @@ static void
 refuse_all(struct destination *d, const struct request *r, const struct http_result *result, const char *reason)
 {
 	struct request_view *v = request_open(r);
+	struct keeping keeping = keep_begin(d, v);
 
 	for (size_t i = 0; i < v->n_entries; i++) {
-		const struct request_entry *e = &v->entries[i];
-
-		refuse_entry(r, e, reason);
-		keep(d, v, e, reason);
+		refuse_entry(r, &v->entries[i], reason);
+		keep(&keeping, &v->entries[i], reason, NULL);
 	}
+	keep_end(&keeping);
 	destination_count_dropped(d, strcmp(reason, "rate_limited") == 0 ? "rate_limited" : "ingester_error", r->entries, r->body_bytes);
 	if (v->n_entries > 0)
 		say_first(d, r, &v->entries[0], result, r->entries, reason, true);
@@ -114,6 +166,7 @@ static void
 refuse_some(struct destination *d, const struct request *r, const struct request_view *v, const struct refusal *refusal,
 	const struct http_result *result)
 {
+	struct keeping keeping = keep_begin(d, v);
 	const struct request_entry *first = NULL;
 	const char *reason = NULL;
 
@@ -126,9 +179,12 @@ refuse_some(struct destination *d, const struct request *r, const struct request
 			reason = first == NULL ? refused->reason : reason;
 			first = first == NULL ? e : first;
 		}
-		if (refused->verdict == VERDICT_REFUSED || refused->verdict == VERDICT_UNCERTAIN)
-			keep(d, v, e, refused->verdict == VERDICT_REFUSED ? refused->reason : "uncertain");
+		if (refused->verdict == VERDICT_REFUSED)
+			keep(&keeping, e, refused->reason, NULL);
+		else if (refused->verdict == VERDICT_UNCERTAIN)
+			keep(&keeping, e, "uncertain", refused->reason);
 	}
+	keep_end(&keeping);
 	if (first == NULL)
 		return;
 	destination_count_dropped(d, "ingester_error", refusal->n_counted, 0);

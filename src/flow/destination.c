@@ -9,6 +9,7 @@
 #include "longship/base/duration.h"
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
+#include "longship/flow/dead_letter.h"
 #include "longship/flow/runtime.h"
 #include "sender_priv.h"
 
@@ -81,6 +82,7 @@ destination_new(struct runtime *runtime, const char *component_id, const struct 
 	d->tenant = copy(tenant);
 	d->target = http_target_new(http);
 	d->options = *options;
+	d->options.dead_letters = dead_letters_ref(options->dead_letters);
 	d->timeout_ns = options->remote_timeout_ns;
 	atomic_init(&d->batch_bytes_max, UINT64_MAX);
 	if (tenant.len > 0) {
@@ -123,6 +125,7 @@ destination_unref(struct destination *d)
 	}
 	(void)pthread_mutex_unlock(&all.lock);
 	http_target_free(d->target);
+	dead_letters_unref(d->options.dead_letters);
 	mem_free(d->component_id);
 	mem_free(d->host);
 	mem_free(d->tenant);
@@ -229,6 +232,12 @@ const char *
 destination_quote(struct destination *d)
 {
 	return d->last_error; /* written by this thread alone */
+}
+
+struct str
+destination_tenant(const struct destination *d)
+{
+	return str_from(d->tenant);
 }
 
 uint64_t

@@ -18,7 +18,11 @@ struct destination {
 	/* Sender thread. */
 	unsigned failures;     /* in a row */
 	int64_t retry_at_ns;   /* monotonic; 0: now */
-	int64_t logged_ns, refused_logged_ns; /* log_rate */
+	int64_t logged_ns;     /* log_rate */
+	struct {
+		const char *reason;
+		int64_t logged_ns;
+	} refusals[4];         /* the last reasons that were warned of */
 	unsigned timeouts;     /* in a row */
 	int64_t timeout_ns;    /* of the next attempt: remote_timeout, or more when that was too short */
 

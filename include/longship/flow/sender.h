@@ -24,6 +24,7 @@ struct destination_options {
 	int64_t remote_timeout_ns, min_backoff_ns, max_backoff_ns;
 	uint64_t attempts_max; /* 0: for ever; else the request is refused after so many */
 	bool retry_429;
+	struct dead_letters *dead_letters; /* flow/dead_letter.h: keeps what is refused; NULL: nobody does. Referenced */
 };
 
 /* Where requests go: an endpoint and a tenant. Shared by the lanes; reference counted; any thread. */
@@ -35,6 +36,8 @@ void destination_ref(struct destination *);
 void destination_unref(struct destination *);
 /* Counts entries that were dropped before sending, as loki_write_dropped_*_total. */
 void destination_count_dropped(struct destination *, const char *reason, uint64_t entries, uint64_t bytes);
+/* Lives as long as the destination. */
+struct str destination_tenant(const struct destination *);
 /* Bytes of lines that the server was found to take in one request (413); UINT64_MAX: not known. Any thread. */
 uint64_t destination_batch_bytes_max(const struct destination *);
 

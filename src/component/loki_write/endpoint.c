@@ -231,13 +231,14 @@ warn_of_losses(const struct endpoint *e)
 }
 
 struct endpoint *
-endpoint_new(struct component *c, const struct endpoint_args *args)
+endpoint_new(struct component *c, const struct endpoint_args *args, struct dead_letters *dead_letters)
 {
 	struct endpoint *e = mem_new(struct endpoint);
 	struct str host = STR_EMPTY;
 
 	e->args = args;
 	e->component = c;
+	e->dead_letters = dead_letters_ref(dead_letters);
 	e->arena = arena_new(0);
 	(void)pthread_mutex_init(&e->lock, NULL);
 	map_init(&e->destinations);
@@ -273,6 +274,7 @@ endpoint_free(struct endpoint *e)
 	for (size_t i = 0; i < map_len(&e->destinations); i++)
 		destination_unref(map_value(&e->destinations, i));
 	map_done(&e->destinations);
+	dead_letters_unref(e->dead_letters);
 	(void)pthread_mutex_destroy(&e->lock);
 	arena_free(e->arena);
 	mem_free(e);
@@ -287,6 +289,7 @@ endpoint_destination(struct endpoint *e, struct str tenant)
 		.max_backoff_ns = e->args->max_backoff_ns,
 		.attempts_max = (uint64_t)e->args->max_backoff_retries,
 		.retry_429 = e->args->retry_429,
+		.dead_letters = e->dead_letters,
 	};
 	struct destination *d;
 

@@ -8,6 +8,7 @@
 
 #include "longship/base/map.h"
 #include "longship/flow/component.h"
+#include "longship/flow/dead_letter.h"
 #include "longship/flow/sender.h"
 #include "longship/os/http_client.h"
 
@@ -42,12 +43,13 @@ struct endpoint {
 	char *host;
 	struct http_options http;
 	struct arena *arena; /* texts of http */
+	struct dead_letters *dead_letters; /* one reference; NULL: not configured */
 	pthread_mutex_t lock;
 	struct map destinations; /* tenant → struct destination, one reference each */
 };
 
 /* NULL with the reason in component_fail when a file that it names cannot be read. */
-struct endpoint *endpoint_new(struct component *, const struct endpoint_args *);
+struct endpoint *endpoint_new(struct component *, const struct endpoint_args *, struct dead_letters *);
 void endpoint_free(struct endpoint *);
 /* Without a reference; lives as long as the endpoint. NULL when there are too many tenants. */
 struct destination *endpoint_destination(struct endpoint *, struct str tenant);

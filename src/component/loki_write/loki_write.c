@@ -17,6 +17,20 @@ struct write_args {
 	struct block_list endpoints; /* struct endpoint_args */
 	struct str_map external_labels;
 	int64_t max_streams;
+	struct dead_letter_args *dead_letter;
+};
+
+struct dead_letter_args {
+	int64_t max_size_bytes;
+	bool sync;
+};
+
+static const struct arg_spec dead_letter_spec[] = {
+	{.name = "max_size", .kind = ARG_SIZE, .offset = offsetof(struct dead_letter_args, max_size_bytes), .fallback = "\"100MiB\"", .min = 1, .max = INT64_MAX,
+		.doc = "Bytes of all dead-letter files; what does not fit is counted, not kept."},
+	{.name = "sync", .kind = ARG_BOOL, .offset = offsetof(struct dead_letter_args, sync), .fallback = "true",
+		.doc = "Waits until refused entries are on the disk before they count as settled; false leaves that to the kernel."},
+	{0},
 };
 
 static const struct arg_spec write_spec[] = {
@@ -26,6 +40,9 @@ static const struct arg_spec write_spec[] = {
 		.doc = "Labels for entries that do not have them."},
 	{.name = "max_streams", .kind = ARG_INT, .offset = offsetof(struct write_args, max_streams), .fallback = "0", .min = 0,
 		.max = INT32_MAX, .doc = "Streams in one request, 0 for no limit; entries of further streams are refused and counted."},
+	{.name = "dead_letter", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, dead_letter), .sub = dead_letter_spec,
+		.sub_size = sizeof(struct dead_letter_args),
+		.doc = "Keeps what is refused as JSON lines in files under the storage path, COMPONENT/dead-letters."},
 	{0},
 };
 
@@ -46,6 +63,7 @@ struct write_state {
 	size_t n_endpoints;
 	struct write_lane *lanes;
 	unsigned n_lanes;
+	struct dead_letters *dead_letters; /* NULL: not configured */
 };
 
 static bool
@@ -87,6 +105,8 @@ take_down(struct write_state *w)
 	}
 	for (size_t k = 0; k < w->n_endpoints; k++)
 		endpoint_free(w->endpoints[k]);
+	dead_letters_unref(w->dead_letters);
+	w->dead_letters = NULL;
 	mem_free(w->lanes);
 	mem_free(w->endpoints);
 	w->lanes = NULL;
@@ -95,15 +115,31 @@ take_down(struct write_state *w)
 	w->n_endpoints = 0;
 }
 
+static struct dead_letters *
+open_dead_letters(struct component *c, const struct dead_letter_args *args)
+{
+	struct dead_letters *d;
+	struct arena *arena;
+
+	if (args == NULL || c->runtime->storage_path == NULL)
+		return NULL;
+	arena = arena_new(0);
+	d = dead_letters_new(c->runtime->metrics, c->id, arena_printf(arena, "%s/%s/dead-letters", c->runtime->storage_path, c->id).s,
+		(uint64_t)args->max_size_bytes, args->sync);
+	arena_free(arena);
+	return d;
+}
+
 static int
 build(struct write_state *w, const struct write_args *args)
 {
 	const struct endpoint_args *endpoints = args->endpoints.items;
 
 	w->args = args;
+	w->dead_letters = open_dead_letters(w->component, args->dead_letter);
 	w->endpoints = mem_zalloc(args->endpoints.n * sizeof(*w->endpoints));
 	for (size_t i = 0; i < args->endpoints.n; i++) {
-		w->endpoints[i] = endpoint_new(w->component, &endpoints[i]);
+		w->endpoints[i] = endpoint_new(w->component, &endpoints[i], w->dead_letters);
 		if (w->endpoints[i] == NULL) {
 			take_down(w);
 			return -EINVAL;
@@ -149,16 +185,24 @@ stop(struct component *c)
 	take_down(c->state);
 }
 
-static struct outlet *
-make_outlet(struct write_state *w, struct lane *lane, size_t k, struct str tenant)
+static struct outlet_options
+outlet_options(const struct write_state *w, const struct endpoint *e)
 {
-	struct endpoint *e = w->endpoints[k];
-	const struct outlet_options options = {
+	return (struct outlet_options){
 		.batch_bytes = (size_t)e->args->batch_size_bytes,
 		.batch_wait_ns = e->args->batch_wait_ns,
 		.streams_max = (uint64_t)w->args->max_streams,
 		.external_labels = &w->args->external_labels,
+		.host = str_from(e->host),
+		.dead_letters = w->dead_letters,
 	};
+}
+
+static struct outlet *
+make_outlet(struct write_state *w, struct lane *lane, size_t k, struct str tenant)
+{
+	struct endpoint *e = w->endpoints[k];
+	const struct outlet_options options = outlet_options(w, e);
 	struct destination *d = endpoint_destination(e, tenant);
 
 	return d != NULL ? outlet_new(d, lane, &options, &w->lanes[lane_number(lane)].scratch) : NULL;
@@ -200,6 +244,16 @@ find_outlet(struct write_state *w, struct lane *lane, size_t k, const struct lab
 }
 
 static void
+refuse_tenant(const struct write_state *w, size_t k, const struct batch *b, size_t i, size_t end)
+{
+	struct outlet_options options = outlet_options(w, w->endpoints[k]);
+
+	options.tenant = b->labels[i]->tenant;
+	for (; i < end; i++)
+		outlet_refuse(&options, b, i, is_tenant(options.tenant) ? "tenant_limit" : "invalid_tenant");
+}
+
+static void
 write_to(struct write_state *w, struct lane *lane, size_t k, const struct batch *b)
 {
 	for (size_t i = 0; i < b->n;) {
@@ -213,8 +267,8 @@ write_to(struct write_state *w, struct lane *lane, size_t k, const struct batch 
 			if (outlet_pressure(o) != NULL)
 				lane_set_pressure(lane, outlet_pressure(o));
 		}
-		for (; o == NULL && i < end; i++)
-			batch_refuse(b, i, is_tenant(b->labels[i]->tenant) ? "tenant_limit" : "invalid_tenant");
+		if (o == NULL)
+			refuse_tenant(w, k, b, i, end);
 		i = end;
 	}
 }
@@ -232,6 +286,8 @@ consume(struct component *c, struct batch *b)
 	}
 	for (size_t k = 0; k < w->n_endpoints; k++)
 		write_to(w, lane, k, b);
+	if (w->dead_letters != NULL)
+		dead_letters_commit(w->dead_letters);
 }
 
 const struct component_type loki_write = {

@@ -70,6 +70,7 @@ outlet_new(struct destination *d, struct lane *lane, const struct outlet_options
 	o->queue = send_queue_new(d, lane_number(lane));
 	o->lane = lane;
 	o->options = *options;
+	o->options.tenant = destination_tenant(d);
 	o->scratch = scratch;
 	return o;
 }
@@ -258,10 +259,29 @@ note_turn(struct outlet *o, const struct slot *slot)
 		vec_push(&o->turns, ((struct request_turn){number, 1}));
 }
 
+void
+outlet_refuse(const struct outlet_options *options, const struct batch *b, size_t i, const char *reason)
+{
+	const struct labels *labels = b->labels[i];
+	struct push_label pairs[LABELS_MAX];
+	size_t n = 0;
+
+	batch_refuse(b, i, reason);
+	if (options->dead_letters == NULL)
+		return;
+	for (size_t k = 0; k < labels->n && n < LABELS_MAX; k++) {
+		if (!str_starts(labels->items[k].name, STR("__")))
+			pairs[n++] = (struct push_label){labels->items[k].name, labels->items[k].value};
+	}
+	dead_letters_put(options->dead_letters, &(struct dead_letter){.ts_ns = b->ts[i], .line = b->line[i], .labels = pairs, .n_labels = n,
+		.metadata = b->metadata[i] != NULL ? (const struct push_label *)b->metadata[i]->items : NULL,
+		.n_metadata = b->metadata[i] != NULL ? b->metadata[i]->n : 0, .tenant = options->tenant, .endpoint = options->host, .reason = reason});
+}
+
 static void
 refuse(struct outlet *o, const struct batch *b, size_t i, const char *reason, const char *alloy_reason)
 {
-	batch_refuse(b, i, reason);
+	outlet_refuse(&o->options, b, i, reason);
 	destination_count_dropped(o->destination, alloy_reason, 1, b->line[i].len);
 }
 

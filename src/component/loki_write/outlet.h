@@ -10,6 +10,7 @@
 
 #include "longship/base/arena.h"
 #include "longship/flow/batch.h"
+#include "longship/flow/dead_letter.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/sender.h"
 #include "longship/lang/args.h"
@@ -28,7 +29,12 @@ struct outlet_options {
 	int64_t batch_wait_ns;
 	uint64_t streams_max; /* per batch; 0: unlimited */
 	const struct str_map *external_labels;
+	struct str tenant, host;
+	struct dead_letters *dead_letters; /* NULL: not configured; the caller commits */
 };
+
+/* Entry i is not sent: it is counted, and kept where that is configured. */
+void outlet_refuse(const struct outlet_options *, const struct batch *, size_t i, const char *reason);
 
 struct outlet *outlet_new(struct destination *, struct lane *, const struct outlet_options *, struct outlet_scratch *);
 /* Nothing is open in it, nothing of it is queued. */
