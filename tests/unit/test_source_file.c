@@ -472,6 +472,120 @@ test_source_file__goes_on_at_what_is_proven(void **state)
 	assert_int_equal(seen(f, "one"), 1);
 }
 
+/* The order of what arrived, as "one two three ". */
+static void
+order(struct file_test *f, char *out, size_t bytes)
+{
+	out[0] = '\0';
+	(void)pthread_mutex_lock(&f->sink.lock);
+	for (size_t i = 0; i < f->sink.held.len; i++)
+		(void)snprintf(out + strlen(out), bytes - strlen(out), "%s ", f->sink.held.items[i].text);
+	(void)pthread_mutex_unlock(&f->sink.lock);
+}
+
+static void
+test_source_file__rotated_while_down(void **state)
+{
+	struct file_test *f = *state;
+	char text[256];
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	stop(f);
+	append(f, "a.log", "two\n");
+	rename_to(f, "a.log", "kept-elsewhere"); /* by identity, whatever its name is */
+	append(f, "a.log", "three\n");
+	rename_to(f, "a.log", "a.log.2"); /* never seen: by name and birth */
+	(void)usleep(20000); /* times of files are as coarse as the kernel's tick */
+	append(f, "a.log", "four\n");
+	rename_to(f, "a.log", "a-20261121.log");
+	append(f, "a.log.bak", "not ours\n");
+	append(f, "a.log", "five\n");
+	begin(f);
+	turn_until(seen(f, "five") == 1);
+	order(f, text, sizeof(text));
+	assert_string_equal(text, "one two three four five ");
+	settle(f);
+	stop(f);
+	append(f, "a.log", "six\n");
+	begin(f);
+	turn_until(seen(f, "six") == 1);
+	order(f, text, sizeof(text));
+	assert_string_equal(text, "one two three four five six ");
+}
+
+static void
+test_source_file__rotated_twice_between_two_looks(void **state)
+{
+	struct file_test *f = *state;
+	char text[256];
+
+	append(f, "a.log.7", "old\n");
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	rename_to(f, "a.log", "a.log.3");
+	append(f, "a.log", "two\n");
+	rename_to(f, "a.log", "a.log.2");
+	append(f, "a.log", "three\n");
+	rename_to(f, "a.log", "a.log.1");
+	append(f, "a.log", "four\n");
+	turn_until(seen(f, "four") == 1);
+	order(f, text, sizeof(text));
+	assert_string_equal(text, "one two three four ");
+}
+
+static void
+test_source_file__moved_to_another_directory_while_down(void **state)
+{
+	struct file_test *f = *state;
+	char path[128], text[256];
+
+	assert_int_equal(mkdir(in_dir(f, "old", path), 0700), 0);
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	stop(f);
+	append(f, "a.log", "two\n");
+	rename_to(f, "a.log", "old/a.log.1");
+	append(f, "a.log", "three\n");
+	begin(f);
+	turn_until(seen(f, "three") == 1);
+	order(f, text, sizeof(text));
+	assert_string_equal(text, "one two three ");
+}
+
+static void
+test_source_file__rotated_while_down_to_another_followed_path(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "one\n");
+	append(f, "a.1", "zero\n");
+	set_targets(f, 2, (const char *const[]){"a.1", "a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1 && seen(f, "zero") == 1);
+	settle(f);
+	stop(f);
+	append(f, "a", "two\n");
+	rename_to(f, "a.1", "a.2");
+	rename_to(f, "a", "a.1");
+	append(f, "a", "three\n");
+	begin(f);
+	turn_until(seen(f, "two") >= 1 && seen(f, "three") == 1);
+	append(f, "a.1", "late\n");
+	turn_until(seen(f, "late") == 1);
+	for (int i = 0; i < 20; i++)
+		turn(f);
+	assert_int_equal(seen(f, "zero") + seen(f, "one") + seen(f, "two") + seen(f, "three") + seen(f, "late"), 5);
+}
+
 int
 main(void)
 {
@@ -491,6 +605,10 @@ main(void)
 		T(test_source_file__truncated_and_grown_past_the_offset),
 		T(test_source_file__another_content_while_down),
 		T(test_source_file__goes_on_at_what_is_proven),
+		T(test_source_file__rotated_while_down),
+		T(test_source_file__rotated_twice_between_two_looks),
+		T(test_source_file__moved_to_another_directory_while_down),
+		T(test_source_file__rotated_while_down_to_another_followed_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "generations.h"
 #include "match.h"
 #include "longship/base/arena.h"
 #include "longship/base/check.h"
@@ -23,7 +24,6 @@
 #include "longship/positions/positions.h"
 
 #define NAMES_MAX 16        /* links to one file that are followed at a time */
-#define NAME_STEP 0x10000u /* between the ordinals of two names: far more than label sets of one path */
 #define FD_RESERVE 64      /* descriptors that files leave to connections, discovery and the positions */
 #define FAILS_MAX 10       /* a file that cannot be read is tried again after so many seconds at most */
 
@@ -162,6 +162,7 @@ follow_new(struct follow_shared *shared, const struct target *target, uint32_t o
 	f->ordinal = ordinal;
 	enter_folder(f);
 	f->lane = LANE_ANY;
+	f->past_due = shared->component->runtime->positions != NULL;
 	(void)use_path(shared, f->path);
 	return f;
 }
@@ -183,6 +184,16 @@ count_active(struct follow_shared *shared, int change)
 {
 	shared->n_active += (size_t)change;
 	metric_set(shared->files_active, (double)shared->n_active);
+}
+
+void
+follow_abandon(struct follow *f, const char *reason, uint64_t bytes)
+{
+	struct component *c = f->shared->component;
+
+	metric_add(metric_get(c->runtime->metrics, METRIC_COUNTER, "longship_source_abandoned_bytes_total",
+			   "Bytes that could not be read.", c->id, "reason", reason, NULL),
+		bytes);
 }
 
 static bool
@@ -229,6 +240,7 @@ follow_replace(struct follow *f, struct follow *heir)
 	f->rotated.len = 0;
 	heir->lane = f->lane;
 	heir->opened = f->opened;
+	heir->past_due = f->past_due;
 	if (f->current != NULL) {
 		struct tail *t = f->current;
 
@@ -529,11 +541,13 @@ take_placed(struct follow *f, struct tail *t, uint64_t size)
 		return true;
 	arena = arena_new(0);
 	if (placed_find(c->runtime->positions, str_from(c->id), str_from(f->path), labels_text(f, arena), arena, &placed, &key)) {
-		if (placed_is_of(&placed, &file))
+		bool is_of = placed_is_of(&placed, &file);
+
+		if (is_of)
 			follow = obey_placed(f, t, &placed, size);
-		else
+		else if (!f->reads_past)
 			log_info(c->id, "the placed position is of an earlier file of this path", "path", f->path, NULL);
-		if (follow)
+		if (follow && (is_of || !f->reads_past))
 			(void)map_set(&f->shared->taken, key, f);
 		if (!f->shared->keep_taken)
 			follow_forget_taken(f->shared);
@@ -542,14 +556,16 @@ take_placed(struct follow *f, struct tail *t, uint64_t size)
 	return follow;
 }
 
-/* Takes fd. */
+/* Takes fd. known: the file's name in the store, for an earlier generation of the path. */
 static void
-start_tail(struct follow *f, int fd, const struct stat *st, bool new_generation)
+start_tail(struct follow *f, int fd, const struct stat *st, const struct file_id *known, bool new_generation)
 {
 	struct arena *arena = arena_new(0);
 	struct file_id id;
 
-	if (!free_identity(f, st, fd, new_generation, arena, &id)) {
+	if (known != NULL)
+		id = *known;
+	if (known != NULL ? map_has(&f->shared->live, make_key(f, &id, arena)) : !free_identity(f, st, fd, new_generation, arena, &id)) {
 		(void)close(fd);
 		f->missing = true;
 		f->shared->look_soon(f->shared->component);
@@ -569,7 +585,7 @@ start_tail(struct follow *f, int fd, const struct stat *st, bool new_generation)
 		} else {
 			stream_unref(&t->stream);
 			if (again >= 0)
-				start_tail(f, again, st, true);
+				start_tail(f, again, st, NULL, true);
 			again = -1;
 		}
 		if (again >= 0)
@@ -591,28 +607,34 @@ is_of_reserve(int fd)
 	return (rlim_t)fd >= limit.rlim_cur - reserve;
 }
 
+int
+follow_open(const char *path, struct stat *ret)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY), err = 0;
+
+	if (fd < 0 || fstat(fd, ret) < 0)
+		err = errno;
+	else if (S_ISDIR(ret->st_mode))
+		err = EISDIR;
+	else if (!S_ISREG(ret->st_mode))
+		err = EINVAL;
+	else if (is_of_reserve(fd))
+		err = EMFILE;
+	if (err != 0 && fd >= 0)
+		(void)close(fd);
+	return err != 0 ? -err : fd;
+}
+
 static void
 open_current(struct follow *f, bool new_generation)
 {
 	struct stat st;
-	int fd = open(f->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	int err = 0;
+	int fd = follow_open(f->path, &st);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		err = errno;
-	else if (S_ISDIR(st.st_mode))
-		err = EISDIR;
-	else if (!S_ISREG(st.st_mode))
-		err = EINVAL;
-	else if (is_of_reserve(fd))
-		err = EMFILE;
-	if (err != 0) {
-		if (fd >= 0)
-			(void)close(fd);
-		say(f, err, hint_for(err));
-		return;
-	}
-	start_tail(f, fd, &st, new_generation);
+	if (fd < 0)
+		say(f, -fd, hint_for(-fd));
+	else
+		start_tail(f, fd, &st, NULL, new_generation);
 }
 
 static void
@@ -622,6 +644,32 @@ retire_current(struct follow *f)
 	f->current = NULL;
 	f->fails = 0;
 	count_active(f->shared, -1);
+}
+
+bool
+follow_knows(struct follow *f, const struct file_id *id)
+{
+	struct positions *store = f->shared->component->runtime->positions;
+	struct arena *arena = arena_new(0);
+	struct str key = make_key(f, id, arena);
+	struct position position;
+	bool known = map_has(&f->shared->live, key) || map_has(&f->shared->generations, identity_text(id, arena)) ||
+		(store != NULL && positions_get(store, key, arena, &position));
+
+	arena_free(arena);
+	return known;
+}
+
+void
+follow_read_past(struct follow *f, int fd, const struct stat *st, const struct file_id *known)
+{
+	f->reads_past = true;
+	start_tail(f, fd, st, known, false);
+	f->reads_past = false;
+	if (f->current == NULL)
+		return;
+	tail_rotated(f->current, st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec);
+	retire_current(f);
 }
 
 void
@@ -648,16 +696,21 @@ follow_look(struct follow *f)
 	struct stat st;
 	bool there = stat(f->path, &st) == 0, retired = false;
 
+	if (f->past_due)
+		return;
 	(void)folder_watch(f->at.folder);
 	if (f->current != NULL) {
 		if (there && st.st_dev == f->current->id.dev && st.st_ino == f->current->id.ino) {
 			lane_wake(&f->current->stream);
 			return;
 		}
-		atomic_store(&f->current->rotated, true);
-		lane_wake(&f->current->stream);
+		struct tail *last = f->current;
+
+		atomic_store(&last->rotated, true);
+		lane_wake(&last->stream);
 		retire_current(f);
 		retired = true;
+		generations_between(f, last);
 	}
 	if (f->skipped || (f->fails > 0 && clock_mono_ns() < f->look_at_ns))
 		return;

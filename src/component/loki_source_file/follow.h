@@ -10,7 +10,11 @@
 #include "folder.h"
 #include "tail.h"
 
+#define NAME_STEP 0x10000u /* between the ordinals of two names of a file: far more than label sets of one path */
+
 enum invalid_position { INVALID_FROM_BEGINNING, INVALID_FROM_END, INVALID_SKIP }; /* on_positions_file_error */
+
+struct stat;
 
 struct follow_shared { /* of one component */
 	struct component *component;
@@ -41,6 +45,8 @@ struct follow {
 	VEC(struct tail *) rotated; /* earlier generations that are still read or not settled */
 	uint32_t lane;              /* of all generations of the path, for their order; LANE_ANY before the first */
 	bool opened;                /* a generation was open before */
+	bool reads_past;            /* while it opens one of them */
+	bool past_due;              /* earlier generations have to be looked for first (generations.h) */
 	unsigned fails;             /* reads that failed in a row */
 	int64_t look_at_ns;         /* not before (monotonic), after such a failure */
 	bool skipped;  /* on_positions_file_error = "skip" */
@@ -64,4 +70,13 @@ void follow_release(struct follow *);
 void follow_forget_taken(struct follow_shared *);
 /* Whether it has to be looked at by timer: the kernel does not tell of changes. */
 bool follow_polled(const struct follow *);
+/* Opens a file as it stands under this path, if it is still the one with this identity: the descriptor, or -errno. */
+int follow_open(const char *path, struct stat *ret);
+/* Whether the store or a tail knows this file already, under any path. */
+bool follow_knows(struct follow *, const struct file_id *);
+/* Reads a generation that the path named before to its end, behind those that are read already. known: what the store calls it; NULL: it
+ * does not know it. Takes fd. */
+void follow_read_past(struct follow *, int fd, const struct stat *, const struct file_id *known);
+/* Counts bytes that will never be read, under a reason that lives for ever. */
+void follow_abandon(struct follow *, const char *reason, uint64_t bytes);
 bool follow_is(const struct follow *, const struct target *, uint32_t ordinal);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "follow.h"
+#include "generations.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/log.h"
@@ -72,12 +73,41 @@ struct file_source {
 	bool has_positions;
 };
 
+/* Reads what is left of the earlier generations of all follows that have not looked for them, before any of them opens the
+ * file that its path names now: one of these may be an earlier generation of another path. */
+static void
+recover(struct file_source *s)
+{
+	struct past past;
+	bool due = false;
+
+	past_init(&past, &s->shared);
+	for (size_t i = 0; i < s->follows.len; i++) {
+		if (s->follows.items[i]->past_due) {
+			past_want(&past, s->follows.items[i]);
+			due = true;
+		}
+	}
+	if (due)
+		past_load(&past);
+	for (size_t i = 0; due && i < s->follows.len; i++) {
+		struct follow *f = s->follows.items[i];
+
+		if (!f->past_due)
+			continue;
+		f->past_due = !generations_recover(&past, f);
+		f->missing = f->missing || f->past_due;
+	}
+	past_done(&past);
+}
+
 static void
 look_again(void *ptr)
 {
 	struct file_source *s = ptr;
 	bool polled = false, missing = false;
 
+	recover(s);
 	for (size_t i = 0; i < s->follows.len; i++) {
 		struct follow *f = s->follows.items[i];
 
@@ -262,6 +292,7 @@ set_targets(struct file_source *s, const struct target_list *targets)
 	}
 	map_done(&old);
 	arena_free(arena);
+	recover(s);
 	for (size_t i = 0; i < s->follows.len; i++) {
 		if (s->follows.items[i]->current == NULL)
 			follow_look(s->follows.items[i]);

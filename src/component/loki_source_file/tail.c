@@ -35,6 +35,7 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	t->stream.oldest_ns = first_seen_ns;
 	t->id = *id;
 	t->fd = fd;
+	t->opened_ns = clock_now_ns();
 	t->arena = arena_new(TARGET_ARENA_BYTES);
 	t->label_pairs = arena_array(t->arena, struct str_pair, target->n + 1);
 	for (size_t i = 0; i < target->n; i++) {
@@ -299,6 +300,17 @@ note_lag(struct tail *t, uint64_t size)
 	s->size = size;
 	s->oldest_ns = first_seen(t);
 	(void)pthread_mutex_unlock(&s->ledger->lock);
+}
+
+void
+tail_rotated(struct tail *t, int64_t written_ns)
+{
+	int64_t ago = clock_now_ns() - written_ns;
+
+	if (ago > 0)
+		atomic_store(&t->grown_at_ns, clock_mono_ns() - (ago < ROTATED_IDLE_NS ? ago : ROTATED_IDLE_NS));
+	atomic_store(&t->rotated, true);
+	lane_wake(&t->stream);
 }
 
 void

@@ -28,6 +28,7 @@ struct tail {
 	struct stream stream; /* first */
 	struct file_id id;
 	int fd;
+	int64_t opened_ns; /* realtime */
 	struct str_pair *label_pairs; /* of the target and filename; owned with their texts */
 	size_t n_labels;
 	struct arena *arena; /* texts of the labels */
@@ -44,7 +45,7 @@ struct tail {
 	/* Lane; before it has the tail, the control thread. */
 	uint64_t head_bytes; /* how many of its first bytes the stream has the hash of */
 	uint64_t proof;      /* hash of the bytes before read_offset; 0: not known */
-	int64_t grown_at_ns; /* monotonic */
+	_Atomic int64_t grown_at_ns; /* monotonic */
 	struct {
 		uint64_t size;
 		int64_t ns;
@@ -66,5 +67,8 @@ struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *,
 void tail_follow_on(struct tail *, struct tail *before);
 /* What is proven of the stream is what the file must go on with. Before the lane has the tail. */
 void tail_take_proof(struct tail *);
+/* The path names another file: what is left is read, then it ends. written_ns: the file's last change (realtime), which tells whether somebody
+ * may still write. Before anything else has told the lane. */
+void tail_rotated(struct tail *, int64_t written_ns);
 /* Starts behind the last complete line of the file. */
 void tail_skip_to_end(struct tail *, uint64_t size);

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "generations.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "follow.h"
+#include "listing.h"
+#include "longship/base/arena.h"
+#include "longship/base/check.h"
+#include "longship/base/clock.h"
+#include "longship/base/log.h"
+#include "longship/base/mem.h"
+#include "longship/flow/placed.h"
+#include "longship/flow/runtime.h"
+#include "longship/os/file.h"
+#include "longship/positions/positions.h"
+#include "match.h"
+
+#define DIRS_MAX 64 /* beside and below a file's directory that are looked through for its generations */
+#define STILL_WRITTEN_NS (60 * NS_PER_S) /* a file that was read to its end is opened once more when it was written this lately */
+
+struct known { /* a generation in the store */
+	struct file_id id;
+	bool any_ordinal; /* of a placed position */
+	uint64_t position;
+	struct proof proof;
+	int64_t updated_ns;
+	bool found;
+};
+
+struct known_list { /* of one path */
+	struct file_identity current; /* what the path names; all 0: nothing */
+	int64_t born_ns, updated_ns;  /* of the newest generation; the last change of any */
+	VEC(struct known) items;      /* those that the path does not name */
+};
+
+struct candidate { /* a file that is or may be a generation */
+	const char *path;
+	struct file_identity file;
+	struct known *known; /* NULL: the store does not know it */
+	int64_t order_ns;
+};
+
+struct search {
+	struct past *past; /* NULL: directories are read for this search alone */
+	struct follow *follow;
+	struct known_list *list;
+	struct arena *arena;
+	const char *real_name; /* of the file that the path links to; NULL: it is no link */
+	VEC(struct listing *) own; /* listings that are not the past's */
+	VEC(struct listing *) dirs;
+	VEC(struct candidate) found;
+};
+
+/* ---- What the store knows ---- */
+
+void
+past_init(struct past *p, struct follow_shared *shared)
+{
+	*p = (struct past){.shared = shared};
+	map_init(&p->paths);
+	map_init(&p->listings);
+}
+
+void
+past_want(struct past *p, const struct follow *f)
+{
+	struct known_list *list;
+
+	if (map_has(&p->paths, str_from(f->path)))
+		return;
+	list = mem_new(struct known_list);
+	(void)file_identify_path(f->path, &list->current);
+	(void)map_set(&p->paths, str_from(f->path), list);
+}
+
+static bool
+is_file(const struct file_id *id, const struct file_identity *file)
+{
+	return id->dev == file->dev && id->ino == file->ino && (id->btime_ns == 0 || file->birth_ns == 0 || id->btime_ns == file->birth_ns);
+}
+
+static void
+note_known(struct known_list *list, const struct known *known, const struct position *position)
+{
+	if (known->id.btime_ns > list->born_ns)
+		list->born_ns = known->id.btime_ns;
+	if (known->updated_ns > list->updated_ns)
+		list->updated_ns = known->updated_ns;
+	if (is_file(&known->id, &list->current))
+		return;
+	vec_push(&list->items, *known);
+	proof_get(&list->items.items[list->items.len - 1].proof, position);
+}
+
+static bool
+load_one(void *ptr, struct str key, struct str path, struct str labels, const struct position *position)
+{
+	struct past *p = ptr;
+	struct known_list *list = map_get(&p->paths, path);
+	struct str component = str_from(p->shared->component->id);
+	struct file_key file;
+	struct placed placed;
+
+	if (list == NULL || position == NULL)
+		return true;
+	if (file_key_parse(key, &file) && str_eq(file.component, component))
+		note_known(list, &(struct known){.id = {file.file.dev, file.file.ino, file.file.birth_ns, file.generation, file.ordinal},
+					 .position = position->offset, .updated_ns = position->updated_ns}, position);
+	else if (placed_from_entry(key, path, labels, position, &placed) && str_eq(placed.component, component) && placed.file.ino != 0 &&
+		placed.kind == PLACED_OFFSET)
+		note_known(list, &(struct known){.id = {placed.file.dev, placed.file.ino, placed.file.birth_ns, 0, 0},
+					 .any_ordinal = true, .position = placed.offset, .updated_ns = placed.placed_ns}, position);
+	return true;
+}
+
+void
+past_load(struct past *p)
+{
+	struct positions *store = p->shared->component->runtime->positions;
+
+	if (store != NULL && map_len(&p->paths) > 0)
+		positions_each(store, load_one, p);
+}
+
+void
+past_done(struct past *p)
+{
+	for (size_t i = 0; i < map_len(&p->paths); i++) {
+		struct known_list *list = map_value(&p->paths, i);
+
+		vec_done(&list->items);
+		mem_free(list);
+	}
+	for (size_t i = 0; i < map_len(&p->listings); i++)
+		listing_free(map_value(&p->listings, i));
+	map_done(&p->paths);
+	map_done(&p->listings);
+}
+
+/* ---- Where the files are ---- */
+
+static struct listing *
+list_dir(struct search *s, const char *dir)
+{
+	struct listing *l = s->past != NULL ? map_get(&s->past->listings, str_from(dir)) : NULL;
+
+	if (l != NULL)
+		return l;
+	l = listing_new(dir);
+	if (s->past != NULL)
+		(void)map_set(&s->past->listings, str_from(dir), l);
+	else
+		vec_push(&s->own, l);
+	return l;
+}
+
+static bool
+is_searched(const struct search *s, const struct listing *l)
+{
+	for (size_t i = 0; i < s->dirs.len; i++) {
+		if (strcmp(listing_dir(s->dirs.items[i]), listing_dir(l)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *
+join(struct arena *arena, const char *dir, const char *name)
+{
+	return arena_printf(arena, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name).s;
+}
+
+/* Another known generation of the same inode came later, so that this one's content is no longer in it. */
+static bool
+was_truncated(const struct search *s, const struct known *k)
+{
+	for (size_t i = 0; i < s->list->items.len; i++) {
+		const struct known *other = &s->list->items.items[i];
+
+		if (other->id.generation > k->id.generation && other->id.ino == k->id.ino && other->id.dev == k->id.dev &&
+			other->id.btime_ns == k->id.btime_ns && other->id.ordinal == k->id.ordinal)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_of_follow(const struct known *k, const struct follow *f)
+{
+	return k->any_ordinal || k->id.ordinal % NAME_STEP == f->ordinal;
+}
+
+/* Whether the file holds what was read of the generation; an inode number that came again is another file. */
+static bool
+holds_known(const char *path, const struct known *k)
+{
+	struct stat st;
+	uint64_t offset;
+	int fd = follow_open(path, &st);
+	bool holds = fd >= 0 && match_file(fd, (uint64_t)st.st_size, &k->proof, k->position, &offset) != MATCH_OTHER;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return holds || fd == -EACCES || fd == -EMFILE || fd == -ENFILE;
+}
+
+static bool
+find_known_in(struct search *s, const struct listing *l, struct known *k)
+{
+	const struct listed *names;
+	size_t n = listing_of_ino(l, k->id.ino, &names);
+
+	for (size_t i = 0; i < n && !k->found; i++) {
+		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .known = k, .order_ns = k->id.btime_ns};
+
+		if (file_identify_path(c.path, &c.file) < 0 || !is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) || !holds_known(c.path, k))
+			continue;
+		k->found = true;
+		vec_push(&s->found, c);
+	}
+	return k->found;
+}
+
+/* True when one was found there. */
+static bool
+find_known(struct search *s, const struct listing *l)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < s->list->items.len; i++) {
+		struct known *k = &s->list->items.items[i];
+
+		if (!k->found && is_of_follow(k, s->follow) && !was_truncated(s, k))
+			found |= find_known_in(s, l, k);
+	}
+	return found;
+}
+
+static bool
+newest_is_found(const struct search *s)
+{
+	const struct known *newest = NULL;
+
+	for (size_t i = 0; i < s->list->items.len; i++) {
+		const struct known *k = &s->list->items.items[i];
+
+		if (is_of_follow(k, s->follow) && (newest == NULL || k->updated_ns > newest->updated_ns))
+			newest = k;
+	}
+	return newest == NULL || newest->found;
+}
+
+/* logrotate's olddir: a directory below the file's, or beside it. */
+static void
+find_known_around(struct search *s, const char *dir)
+{
+	const struct listed *names;
+	size_t n = listing_all(list_dir(s, dir), &names), left = DIRS_MAX;
+
+	for (size_t i = 0; i < n && left > 0 && !newest_is_found(s); i++) {
+		struct listing *l;
+
+		if (!names[i].is_dir)
+			continue;
+		left--;
+		l = list_dir(s, join(s->arena, dir, names[i].name));
+		if (!is_searched(s, l) && find_known(s, l))
+			vec_push(&s->dirs, l);
+	}
+}
+
+static const char *
+parent_of(struct search *s, const char *dir)
+{
+	const char *slash = strrchr(dir, '/');
+
+	if (slash == NULL || slash == dir)
+		return slash == NULL ? ".." : "/";
+	return arena_z(s->arena, (struct str){dir, (size_t)(slash - dir)});
+}
+
+/* ---- Files that the store does not know ---- */
+
+static bool
+same_file(const struct file_identity *a, const struct file_identity *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+static bool
+is_candidate(const struct search *s, const char *path, const struct file_identity *file)
+{
+	struct follow *f = s->follow;
+
+	if (!S_ISREG(file->mode) || file->size == 0 || same_file(file, &s->list->current) || map_has(&f->shared->paths, str_from(path)))
+		return false;
+	for (size_t i = 0; i < s->found.len; i++) {
+		if (same_file(file, &s->found.items[i].file))
+			return false;
+	}
+	return !follow_knows(f, &(struct file_id){file->dev, file->ino, file->birth_ns, 0, f->ordinal});
+}
+
+/* Born after the newest known generation, and before the file that the path names now. */
+static bool
+is_in_between(const struct search *s, const struct file_identity *file)
+{
+	const struct known_list *list = s->list;
+
+	if (file->birth_ns == 0 || list->born_ns == 0)
+		return file->mtime_ns > list->updated_ns;
+	return file->birth_ns > list->born_ns && (list->current.birth_ns == 0 || file->birth_ns <= list->current.birth_ns);
+}
+
+static void
+find_unknown(struct search *s, const struct listing *l, const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	size_t stem = dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name), n;
+	const struct listed *names;
+
+	n = listing_of_prefix(l, arena_z(s->arena, (struct str){name, stem}), &names);
+	for (size_t i = 0; i < n; i++) {
+		struct candidate c = {0};
+
+		if (!is_rotated_name(name, names[i].name) || without_compression(names[i].name) != strlen(names[i].name))
+			continue;
+		c.path = join(s->arena, listing_dir(l), names[i].name);
+		if (file_identify_path(c.path, &c.file) < 0 || !is_candidate(s, c.path, &c.file) || !is_in_between(s, &c.file))
+			continue;
+		c.order_ns = c.file.birth_ns != 0 ? c.file.birth_ns : c.file.mtime_ns;
+		vec_push(&s->found, c);
+	}
+}
+
+/* ---- In order ---- */
+
+/* N of NAME.N: the larger one is the older file. UINT64_MAX: none. */
+static uint64_t
+number_of(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	uint64_t n;
+
+	return dot != NULL && str_to_u64(str_from(dot + 1), &n) ? n : UINT64_MAX;
+}
+
+static int
+compare_numbers(const char *a, const char *b)
+{
+	uint64_t x = number_of(a), y = number_of(b);
+
+	if (x == UINT64_MAX || y == UINT64_MAX || x == y)
+		return strcmp(a, b); /* dates */
+	return x < y ? 1 : -1;
+}
+
+/* Times of files are as coarse as the kernel's tick: then names decide. */
+static int
+compare_candidates(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->order_ns != y->order_ns)
+		return x->order_ns > y->order_ns ? 1 : -1;
+	return x->file.mtime_ns != y->file.mtime_ns ? (x->file.mtime_ns > y->file.mtime_ns ? 1 : -1) : compare_numbers(x->path, y->path);
+}
+
+static void
+say_unreadable(struct follow *f, const struct candidate *c, int err)
+{
+	uint64_t read = c->known != NULL ? c->known->position : 0, left = c->file.size > read ? c->file.size - read : 0;
+
+	follow_abandon(f, "unreadable", left);
+	log_warn(f->shared->component->id, "cannot read an earlier generation of a file; its unread rest is left out", "path", f->path,
+		"generation", c->path, "err", strerror(err), "bytes", log_i64((int64_t)left), NULL);
+}
+
+/* False: there are too few descriptors. */
+static bool
+read_one(struct follow *f, const struct candidate *c)
+{
+	struct stat st;
+	int fd;
+
+	if (c->known != NULL && c->file.size == c->known->position && clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS)
+		return true;
+	fd = follow_open(c->path, &st);
+	if (fd == -EMFILE || fd == -ENFILE)
+		return false;
+	if (fd < 0) {
+		say_unreadable(f, c, -fd);
+		return true;
+	}
+	if (st.st_dev != c->file.dev || st.st_ino != c->file.ino) { /* renamed since: once more */
+		(void)close(fd);
+		return false;
+	}
+	log_info(f->shared->component->id, c->known != NULL ? "reading what is left of an earlier generation of a file"
+							     : "reading a generation of a file that was created and renamed unseen",
+		"path", f->path, "generation", c->path, "size", log_i64((int64_t)st.st_size), NULL);
+	follow_read_past(f, fd, &st, c->known != NULL && !c->known->any_ordinal ? &c->known->id : NULL);
+	return true;
+}
+
+static bool
+read_found(struct search *s)
+{
+	bool all = true;
+
+	if (s->found.len > 1)
+		qsort(s->found.items, s->found.len, sizeof(s->found.items[0]), compare_candidates);
+	for (size_t i = 0; i < s->found.len && all; i++)
+		all = read_one(s->follow, &s->found.items[i]);
+	return all;
+}
+
+/* A path that is a link: rotation happens where it leads to. */
+static void
+add_real_dir(struct search *s)
+{
+	char *real, *slash;
+	struct listing *l;
+	struct stat st;
+
+	if (lstat(s->follow->path, &st) < 0 || !S_ISLNK(st.st_mode) || (real = realpath(s->follow->path, NULL)) == NULL)
+		return;
+	slash = strrchr(real, '/');
+	if (slash != NULL && strcmp(slash + 1, s->follow->at.name) != 0)
+		s->real_name = arena_z(s->arena, str_from(slash + 1));
+	if (slash != NULL) {
+		*slash = '\0';
+		l = list_dir(s, slash == real ? "/" : real);
+		if (!is_searched(s, l))
+			vec_push(&s->dirs, l);
+	}
+	free(real);
+}
+
+static void
+search_init(struct search *s, struct past *past, struct follow *f, struct known_list *list)
+{
+	*s = (struct search){.past = past, .follow = f, .list = list, .arena = arena_new(0)};
+	vec_push(&s->dirs, list_dir(s, folder_path(f->at.folder)));
+	add_real_dir(s);
+}
+
+static void
+search_done(struct search *s)
+{
+	for (size_t i = 0; i < s->own.len; i++)
+		listing_free(s->own.items[i]);
+	vec_done(&s->own);
+	vec_done(&s->dirs);
+	vec_done(&s->found);
+	arena_free(s->arena);
+}
+
+static void
+find_all_unknown(struct search *s)
+{
+	for (size_t i = 0; i < s->dirs.len; i++) {
+		find_unknown(s, s->dirs.items[i], s->follow->at.name);
+		if (s->real_name != NULL)
+			find_unknown(s, s->dirs.items[i], s->real_name);
+	}
+}
+
+bool
+generations_recover(struct past *p, struct follow *f)
+{
+	struct known_list *list = map_get(&p->paths, str_from(f->path));
+	struct search s;
+	bool all;
+
+	if (list == NULL || list->items.len == 0)
+		return true;
+	f->opened = true; /* what follows is read from its start */
+	for (size_t i = 0; i < list->items.len; i++)
+		list->items.items[i].found = false;
+	search_init(&s, p, f, list);
+	for (size_t i = 0; i < s.dirs.len; i++)
+		(void)find_known(&s, s.dirs.items[i]);
+	if (!newest_is_found(&s))
+		find_known_around(&s, folder_path(f->at.folder));
+	if (!newest_is_found(&s))
+		find_known_around(&s, parent_of(&s, folder_path(f->at.folder)));
+	find_all_unknown(&s);
+	all = read_found(&s);
+	search_done(&s);
+	return all;
+}
+
+void
+generations_between(struct follow *f, const struct tail *last)
+{
+	struct known_list list = {.born_ns = last->id.btime_ns, .updated_ns = last->opened_ns};
+	struct search s;
+
+	(void)file_identify_path(f->path, &list.current);
+	search_init(&s, NULL, f, &list);
+	find_all_unknown(&s);
+	(void)read_found(&s);
+	search_done(&s);
+}

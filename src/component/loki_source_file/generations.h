@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The generations that a path named before: found in its directory when they were renamed, copied or created and renamed away while
+ * nobody looked, and read to their end, oldest first, before the file that the path names now. Control thread.
+ *
+ * A generation that the store knows is found by device, inode and birth time, whatever its name is now; else by content, under the names
+ * that rotation gives (listing.h). One that the store does not know counts when it has such a name and was
+ * born after the newest known one.
+ */
+#include <stdbool.h>
+
+#include "longship/base/map.h"
+
+struct follow;
+struct follow_shared;
+struct stat;
+struct tail;
+
+/* What the store knows of the paths of follows that begin; made for all of them at once, since it reads the whole store. */
+struct past {
+	struct follow_shared *shared;
+	struct map paths;    /* path → struct known_list */
+	struct map listings; /* directory → struct listing */
+};
+
+void past_init(struct past *, struct follow_shared *);
+/* This follow will be asked for. Before past_load. */
+void past_want(struct past *, const struct follow *);
+void past_load(struct past *);
+void past_done(struct past *);
+
+/* Begins to read what is left of the earlier generations of a follow that has opened nothing yet. False: there are too few descriptors, ask
+ * again later. */
+bool generations_recover(struct past *, struct follow *);
+/* The path names another file than it did: reads those that it named in between. */
+void generations_between(struct follow *, const struct tail *last);
