@@ -192,6 +192,10 @@ fuzz-run: $(FUZZ)
 bench: all $(BENCH) ## bytes/s and CPU seconds per GiB, beside the bare loop that is the limit
 	@tests/bench/bench.sh $(BUILD)
 
+.PHONY: bench-stages
+bench-stages: $(BUILD)/tests/bench/stages ## what each stage costs a line: ns, allocations (must be none), instructions where valgrind is
+	@tests/bench/stages.sh $(BUILD)
+
 demo: all ## follow real files of this machine into a receiver (or LOKI_URL=http://…) and prove that each line arrived once
 	@tests/demo/demo.sh
 

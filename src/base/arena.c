@@ -24,8 +24,11 @@
 
 /*
  * Chained blocks, newest first; a request larger than a quarter of a block gets one of its own, which
- * goes behind the newest so that the free rest of that is not wasted.
+ * goes behind the newest so that the free rest of that is not wasted. Cleared blocks wait as spare ones, in the
+ * order in which they were first used: who does the same again finds what fits in front, and allocates nothing.
  */
+#define SPARE_BLOCKS 16 /* as many blocks' bytes are kept by arena_clear */
+
 struct block {
 	struct block *next;
 	size_t bytes; /* of data */
@@ -40,28 +43,46 @@ struct deferred {
 
 struct arena {
 	struct block *blocks;
+	struct block *spare;
 	size_t used; /* of the newest block */
 	size_t block_bytes;
-	size_t bytes;
+	size_t bytes; /* of blocks, without spare ones */
 	struct deferred *deferred;
 };
+
+/* The first spare block of just this size: so what an arena holds does not depend on what it held before. */
+static struct block *
+take_spare(struct arena *a, size_t bytes)
+{
+	for (struct block **at = &a->spare; *at != NULL; at = &(*at)->next) {
+		struct block *b = *at;
+
+		if (b->bytes == bytes) {
+			*at = b->next;
+			return b;
+		}
+	}
+	return NULL;
+}
 
 static struct block *
 block_new(struct arena *a, size_t bytes)
 {
-	struct block *b = mem_alloc(sizeof(*b) + bytes);
+	struct block *b = take_spare(a, bytes);
 
-	b->bytes = bytes;
+	if (b == NULL) {
+		b = mem_alloc(sizeof(*b) + bytes);
+		b->bytes = bytes;
+		POISON(b->data, bytes);
+	}
 	a->bytes += sizeof(*b) + bytes;
-	POISON(b->data, bytes);
 	return b;
 }
 
 static void
-block_free(struct arena *a, struct block *b)
+block_free(struct block *b)
 {
 	UNPOISON(b->data, b->bytes);
-	a->bytes -= sizeof(*b) + b->bytes;
 	mem_free(b);
 }
 
@@ -85,27 +106,46 @@ run_deferred(struct arena *a)
 	}
 }
 
+/* Keeps spare blocks up to so many bytes; those that were there longest first. */
+static void
+keep_spare(struct arena *a, size_t bytes)
+{
+	struct block **at = &a->spare;
+
+	while (*at != NULL) {
+		struct block *b = *at;
+
+		if (b->bytes <= bytes) {
+			bytes -= b->bytes;
+			at = &b->next;
+		} else {
+			*at = b->next;
+			block_free(b);
+		}
+	}
+}
+
 void
 arena_clear(struct arena *a)
 {
-	struct block *keep = NULL;
-
 	run_deferred(a);
 	while (a->blocks != NULL) {
 		struct block *b = a->blocks;
 
 		a->blocks = b->next;
-		if (keep == NULL && b->bytes == a->block_bytes)
-			keep = b;
-		else
-			block_free(a, b);
+		b->next = a->spare;
+		a->spare = b;
+		a->bytes -= sizeof(*b) + b->bytes;
+		POISON(b->data, b->bytes);
 	}
-	if (keep != NULL) {
-		keep->next = NULL;
-		POISON(keep->data, keep->bytes);
-	}
-	a->blocks = keep;
+	keep_spare(a, SPARE_BLOCKS * a->block_bytes);
 	a->used = 0;
+}
+
+void
+arena_trim(struct arena *a)
+{
+	keep_spare(a, a->block_bytes);
 }
 
 void
@@ -114,8 +154,7 @@ arena_free(struct arena *a)
 	if (a == NULL)
 		return;
 	arena_clear(a);
-	if (a->blocks != NULL)
-		block_free(a, a->blocks);
+	keep_spare(a, 0);
 	mem_free(a);
 }
 

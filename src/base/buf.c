@@ -5,6 +5,9 @@
 
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
+#include "longship/base/spare.h"
+
+#define SPARE_BYTES_MAX (64u << 10)
 
 void
 buf_init(struct buf *b, size_t max_bytes)
@@ -16,6 +19,33 @@ void
 buf_done(struct buf *b)
 {
 	mem_free(b->data);
+	*b = (struct buf){.max_bytes = b->max_bytes};
+}
+
+/* Memory that waits begins with how much it is. */
+static struct spare spare = SPARE(mem_free);
+
+void
+buf_borrow(struct buf *b, size_t max_bytes)
+{
+	size_t *kept = max_bytes >= SPARE_BYTES_MAX ? spare_take(&spare) : NULL;
+
+	buf_init(b, max_bytes);
+	if (kept != NULL) {
+		b->cap = *kept;
+		b->data = (char *)kept;
+	}
+}
+
+void
+buf_give_back(struct buf *b)
+{
+	if (b->cap < sizeof(b->cap) || b->cap > SPARE_BYTES_MAX) {
+		buf_done(b);
+		return;
+	}
+	memcpy(b->data, &b->cap, sizeof(b->cap));
+	spare_give(&spare, b->data);
 	*b = (struct buf){.max_bytes = b->max_bytes};
 }
 

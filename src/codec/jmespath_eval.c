@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "longship/base/limits.h"
+#include "longship/base/spare.h"
 
 /*
  * One function per kind of node. An error ends the evaluation, but for the left side of a filter, a flatten and a
@@ -12,12 +13,30 @@
  */
 
 #define RUN_BLOCK_BYTES (64u << 10) /* the tree of a line of some kilobytes: kept from line to line */
+#define RUN_KEPT_BYTES	(256u << 10) /* what is larger does not wait for the next batch */
+
+static void
+run_destroy(void *ptr)
+{
+	struct jmespath_run *run = ptr;
+
+	arena_free(run->arena);
+	buf_done(&run->made);
+	vec_done(&run->items);
+	vec_done(&run->members);
+	mem_free(run);
+}
+
+static struct spare spare = SPARE(run_destroy);
 
 struct jmespath_run *
 jmespath_run_new(void)
 {
-	struct jmespath_run *run = mem_new(struct jmespath_run);
+	struct jmespath_run *run = spare_take(&spare);
 
+	if (run != NULL)
+		return run;
+	run = mem_new(struct jmespath_run);
 	run->arena = arena_new(RUN_BLOCK_BYTES);
 	buf_init(&run->made, JMESPATH_RESULT_BYTES_MAX);
 	return run;
@@ -28,11 +47,12 @@ jmespath_run_free(struct jmespath_run *run)
 {
 	if (run == NULL)
 		return;
-	arena_free(run->arena);
-	buf_done(&run->made);
-	vec_done(&run->items);
-	vec_done(&run->members);
-	mem_free(run);
+	arena_clear(run->arena);
+	arena_trim(run->arena);
+	if (run->made.cap + (run->items.cap + run->members.cap) * sizeof(struct jmespath_value) > RUN_KEPT_BYTES)
+		run_destroy(run);
+	else
+		spare_give(&spare, run);
 }
 
 bool

@@ -5,7 +5,9 @@
 
 #include "longship/codec/json.h"
 
-/* One pass checks and counts, a second one takes the parts: then the array of parts has the right size. */
+/* One pass checks, counts and takes the first parts; only where there are more a second one takes all. */
+
+#define PARTS_AT_ONCE 16
 
 struct scan {
 	struct str text;
@@ -63,13 +65,19 @@ take_escape(struct scan *c)
 static bool
 take_string(struct scan *c)
 {
-	while (c->at < c->text.len) {
-		unsigned char ch = (unsigned char)c->text.s[c->at++];
+	const char *p = c->text.s + c->at, *end = c->text.s + c->text.len;
 
+	while (p < end) {
+		unsigned char ch = (unsigned char)*p++;
+
+		if (ch >= 0x20 && ch != '"' && ch != '\\')
+			continue;
+		c->at = (size_t)(p - c->text.s);
 		if (ch == '"')
 			return true;
-		if (ch < 0x20 || (ch == '\\' && !take_escape(c)))
+		if (ch != '\\' || !take_escape(c))
 			return false;
+		p = c->text.s + c->at;
 	}
 	return false;
 }
@@ -211,71 +219,77 @@ take_value(struct scan *c, struct str *ret)
 	return true;
 }
 
-/* Counts the parts; writes them when items is not NULL. Names only of an object. */
+/* Counts the parts; the first cap ones are written. Names only of an object. */
 static bool
-take_parts(struct str text, bool object, struct str *names, struct str *items, size_t *ret_n)
+take_parts(struct str text, bool object, struct json_scan_member *parts, size_t cap, size_t *ret_n)
 {
-	struct scan c = {.text = text};
-	struct str value;
+	struct json_scan_member ignored, *part;
+	struct scan c;
 	size_t n = 0;
 	bool more;
 
+	/* The bits of levels are set when they are entered. */
+	c.text = text;
+	c.at = 0;
 	c.depth = 1; /* the array or object itself */
+	c.objects[0] = object;
 	if (!take(&c, object ? '{' : '['))
 		return false;
 	more = !take(&c, object ? '}' : ']');
 	while (more) {
-		size_t start;
-
+		part = n < cap ? &parts[n] : &ignored;
+		n++;
 		if (object) {
+			size_t start;
+
 			skip_space(&c);
 			start = c.at + 1;
 			if (!take(&c, '"') || !take_string(&c))
 				return false;
-			if (names != NULL)
-				names[n] = (struct str){text.s + start, c.at - 1 - start};
+			part->name = (struct str){text.s + start, c.at - 1 - start};
 			if (!take(&c, ':'))
 				return false;
 		}
-		if (!take_value(&c, &value))
+		if (!take_value(&c, &part->value))
 			return false;
-		if (items != NULL)
-			items[n] = value;
-		n++;
 		more = take(&c, ',');
 		if (!more && !take(&c, object ? '}' : ']'))
 			return false;
 	}
 	skip_space(&c);
-	*ret_n = n;
-	return c.at == text.len;
-}
-
-bool
-json_scan_elements(struct arena *arena, struct str text, struct str **ret_items, size_t *ret_n)
-{
-	size_t n;
-
-	if (!take_parts(text, false, NULL, NULL, &n))
+	if (c.at < text.len)
 		return false;
-	*ret_items = arena_alloc(arena, (n + 1) * sizeof(**ret_items));
-	return take_parts(text, false, NULL, *ret_items, ret_n);
+	*ret_n = n;
+	return true;
 }
 
 bool
 json_scan_members(struct arena *arena, struct str text, struct json_scan_member **ret_items, size_t *ret_n)
 {
-	struct str *names, *values;
-	size_t n;
+	struct json_scan_member first[PARTS_AT_ONCE];
 
-	if (!take_parts(text, true, NULL, NULL, &n))
+	if (!take_parts(text, true, first, PARTS_AT_ONCE, ret_n))
 		return false;
-	names = arena_alloc(arena, (n + 1) * sizeof(*names));
-	values = arena_alloc(arena, (n + 1) * sizeof(*values));
-	*ret_items = arena_alloc(arena, (n + 1) * sizeof(**ret_items));
-	if (!take_parts(text, true, names, values, ret_n))
+	*ret_items = arena_alloc(arena, (*ret_n + 1) * sizeof(**ret_items));
+	if (*ret_n > PARTS_AT_ONCE)
+		return take_parts(text, true, *ret_items, *ret_n, ret_n);
+	memcpy(*ret_items, first, *ret_n * sizeof(*first));
+	return true;
+}
+
+bool
+json_scan_elements(struct arena *arena, struct str text, struct str **ret_items, size_t *ret_n)
+{
+	struct json_scan_member first[PARTS_AT_ONCE], *all = first;
+
+	if (!take_parts(text, false, first, PARTS_AT_ONCE, ret_n))
 		return false;
-	for (size_t i = 0; i < n; i++)
-		(*ret_items)[i] = (struct json_scan_member){names[i], values[i]};
+	*ret_items = arena_alloc(arena, (*ret_n + 1) * sizeof(**ret_items));
+	if (*ret_n > PARTS_AT_ONCE) {
+		all = arena_alloc(arena, *ret_n * sizeof(*all));
+		(void)take_parts(text, false, all, *ret_n, ret_n);
+	}
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret_items)[i] = all[i].value;
 	return true;
 }

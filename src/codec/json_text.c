@@ -47,10 +47,16 @@ unescape_rune(const char *p, size_t left, uint32_t *ret_rune)
 struct str
 json_text_unescape(struct arena *arena, struct str inner)
 {
-	char *out = arena_alloc(arena, inner.len + 1); /* never grows: \uXXXX is at least as long as its UTF-8 */
-	size_t n = 0;
+	const char *first = inner.len > 0 ? memchr(inner.s, '\\', inner.len) : NULL;
+	char *out;
+	size_t n;
 
-	for (size_t i = 0; i < inner.len;) {
+	if (first == NULL)
+		return inner;
+	n = (size_t)(first - inner.s);
+	out = arena_alloc(arena, inner.len + 1); /* never grows: \uXXXX is at least as long as its UTF-8 */
+	memcpy(out, inner.s, n);
+	for (size_t i = n; i < inner.len;) {
 		uint32_t rune;
 		char c = inner.s[i++];
 

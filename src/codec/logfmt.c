@@ -9,6 +9,11 @@
  * Garbage is every byte up to the blank. A key is any run of other bytes but '=' and '"'.
  */
 
+/* What ends a run of bytes. */
+enum { BLANK = 1, EQUALS = 2, QUOTE = 4, MULTIBYTE = 8 };
+
+static const uint8_t kinds[256] = {[0 ... ' '] = BLANK, ['='] = EQUALS, ['"'] = QUOTE, [0x80 ... 0xff] = MULTIBYTE};
+
 void
 logfmt_init(struct logfmt *l, struct str text, struct arena *arena)
 {
@@ -55,38 +60,29 @@ key_valid(struct str key)
 static bool
 read_key(struct logfmt *l, struct str *ret)
 {
-	const char *s = l->record.s;
-	bool multibyte = false;
-	size_t n = 0;
+	const char *s = l->record.s, *p = s, *end = s + l->record.len;
+	uint8_t seen = 0;
 
-	for (; n < l->record.len; n++) {
-		unsigned char c = (unsigned char)s[n];
-
-		if (c <= ' ' || c == '=')
-			break;
-		if (c == '"')
-			return fail(l);
-		multibyte |= c >= 0x80;
-	}
-	*ret = (struct str){s, n};
-	if (n == 0 || (multibyte && !key_valid(*ret)))
+	for (; p < end && (kinds[(unsigned char)*p] & (BLANK | EQUALS | QUOTE)) == 0; p++)
+		seen |= kinds[(unsigned char)*p];
+	*ret = (struct str){s, (size_t)(p - s)};
+	if (p == s || (p < end && *p == '"') || ((seen & MULTIBYTE) != 0 && !key_valid(*ret)))
 		return fail(l);
-	advance(l, n);
+	advance(l, ret->len);
 	return true;
 }
 
 static bool
 read_bare(struct logfmt *l, struct str *ret)
 {
-	const char *s = l->record.s;
-	size_t n = 0;
+	const char *s = l->record.s, *p = s, *end = s + l->record.len;
 
-	for (; n < l->record.len && (unsigned char)s[n] > ' '; n++) {
-		if (s[n] == '=' || s[n] == '"')
-			return fail(l);
-	}
-	*ret = (struct str){s, n};
-	advance(l, n);
+	while (p < end && (kinds[(unsigned char)*p] & (BLANK | EQUALS | QUOTE)) == 0)
+		p++;
+	if (p < end && kinds[(unsigned char)*p] != BLANK)
+		return fail(l);
+	*ret = (struct str){s, (size_t)(p - s)};
+	advance(l, ret->len);
 	return true;
 }
 

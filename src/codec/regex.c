@@ -6,8 +6,8 @@
  * Where backtracking would not give Go's answer (loops over what can be empty), and where it exceeds the match
  * limit, the own machine runs (regex_vm.c).
  *
- * Match data, JIT stack and copies are kept per thread or per struct regex_match, so a match allocates nothing
- * once they have grown.
+ * Match data, JIT stack and copies are kept per thread or per struct regex_match, and those of a match that is done wait
+ * for the thread's next one, so a match allocates nothing once they have grown.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "longship/codec/regex.h"
@@ -23,6 +23,7 @@
 
 #define JIT_STACK_START (32u << 10)
 #define JIT_STACK_MAX (1u << 20) /* per thread; what needs more is a pattern that backtracks per byte */
+#define SPARE_BYTES_MAX (64u << 10) /* what a match needed beyond that is not kept */
 #define NEST_MAX (2 * REGEX_HEIGHT_MAX + 8) /* parentheses that a tree can print */
 
 struct program {
@@ -58,6 +59,7 @@ struct thread {
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack;
 	struct regex_match test; /* for regex_test */
+	struct state *spare;	 /* of the match that was done last, for the next one */
 	pcre2_match_data *class_data; /* for single characters */
 };
 
@@ -83,6 +85,18 @@ pcre_free(void *p, void *ptr)
 }
 
 static void
+state_free(struct state *state)
+{
+	if (state == NULL)
+		return;
+	pcre2_match_data_free(state->data);
+	buf_done(&state->machine);
+	buf_done(&state->mapped);
+	vec_done(&state->bad);
+	mem_free(state);
+}
+
+static void
 thread_free(void *ptr)
 {
 	struct thread *t = ptr;
@@ -90,7 +104,8 @@ thread_free(void *ptr)
 	pcre2_match_context_free(t->context);
 	pcre2_jit_stack_free(t->stack);
 	pcre2_match_data_free(t->class_data);
-	regex_match_done(&t->test);
+	state_free(t->test.data);
+	state_free(t->spare);
 	mem_free(t);
 	this_thread = NULL;
 }
@@ -329,14 +344,28 @@ regex_match_done(struct regex_match *m)
 {
 	struct state *state = m->data;
 
-	if (state != NULL) {
-		pcre2_match_data_free(state->data);
-		buf_done(&state->machine);
-		buf_done(&state->mapped);
-		vec_done(&state->bad);
-		mem_free(state);
-	}
+	if (state != NULL && this_thread != NULL && this_thread->spare == NULL &&
+		state->machine.cap + state->mapped.cap + state->bad.cap * sizeof(size_t) <= SPARE_BYTES_MAX)
+		this_thread->spare = state;
+	else
+		state_free(state);
 	*m = (struct regex_match){0};
+}
+
+static struct state *
+state_new(void)
+{
+	struct thread *thread = thread_get();
+	struct state *state = thread->spare;
+
+	thread->spare = NULL;
+	if (state == NULL) {
+		state = mem_zalloc(sizeof(*state));
+		buf_init(&state->machine, SIZE_MAX / 2);
+		buf_init(&state->mapped, SIZE_MAX / 2);
+	}
+	state->subject = STR_EMPTY;
+	return state;
 }
 
 static struct state *
@@ -345,9 +374,9 @@ state_get(struct regex_match *m, size_t pairs)
 	struct state *state = m->data;
 
 	if (state == NULL) {
-		state = m->data = mem_zalloc(sizeof(*state));
-		buf_init(&state->machine, SIZE_MAX / 2);
-		buf_init(&state->mapped, SIZE_MAX / 2);
+		state = m->data = state_new();
+		m->cap = state->pairs;
+		m->at = state->data != NULL ? pcre2_get_ovector_pointer(state->data) : NULL;
 	}
 	if (state->pairs < pairs) {
 		pcre2_match_data_free(state->data);

@@ -7,6 +7,7 @@
 #include "longship/base/check.h"
 #include "longship/base/limits.h"
 #include "longship/base/mem.h"
+#include "longship/base/spare.h"
 
 /*
  * The executor walks the tree as Go's does, with the same rules for types of arguments: a parameter of a plain type takes
@@ -15,6 +16,8 @@
  */
 
 #define RUN_BLOCK_BYTES (64 << 10)
+#define RUN_KEPT_BYTES	(256u << 10) /* what is larger does not wait for the next batch */
+#define RUN_KEPT_THINGS 16	     /* expressions and zones that do */
 
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE, FLOW_FAILED };
 
@@ -724,7 +727,7 @@ walk(struct template_run *r, const struct tvalue *dot, const struct tlist_node *
 /* ---- runs ---- */
 
 static void
-run_done(void *ptr)
+run_destroy(void *ptr)
 {
 	struct template_run *r = ptr;
 
@@ -734,20 +737,38 @@ run_done(void *ptr)
 	map_done(&r->kept);
 	arena_free(r->kept_arena);
 	arena_free(r->arena);
+	mem_free(r);
 }
 
-struct template_run *
-template_run_new(struct arena *arena)
-{
-	struct template_run *r = arena_make(arena, struct template_run);
+static struct spare spare = SPARE(run_destroy);
 
+struct template_run *
+template_run_new(void)
+{
+	struct template_run *r = spare_take(&spare);
+
+	if (r != NULL)
+		return r;
+	r = mem_new(struct template_run);
 	r->arena = arena_new(RUN_BLOCK_BYTES);
 	r->kept_arena = arena_new(0);
 	buf_init(&r->out, TEMPLATE_OUTPUT_BYTES_MAX);
 	buf_init(&r->text, TEMPLATE_OUTPUT_BYTES_MAX);
 	map_init(&r->kept);
-	arena_defer(arena, run_done, r);
 	return r;
+}
+
+void
+template_run_free(struct template_run *r)
+{
+	if (r == NULL)
+		return;
+	arena_clear(r->arena);
+	arena_trim(r->arena);
+	if (r->out.cap + r->text.cap + arena_bytes(r->kept_arena) > RUN_KEPT_BYTES || map_len(&r->kept) > RUN_KEPT_THINGS)
+		run_destroy(r);
+	else
+		spare_give(&spare, r);
 }
 
 bool

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/flow/batch.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +156,20 @@ batch_walk(const struct batch *b, size_t i, struct batch_walk *w, struct str *re
 	return false;
 }
 
+static struct str
+integer_text(struct arena *arena, int64_t number)
+{
+	char text[24], *p = text + sizeof(text);
+	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+	do
+		*--p = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (number < 0)
+		*--p = '-';
+	return arena_str(arena, (struct str){p, (size_t)(text + sizeof(text) - p)});
+}
+
 /* printf writes the exact value of a large number; Go writes zeros behind the shortest form's digits. */
 static struct str
 large_number_text(struct arena *arena, double number, const char *shortest)
@@ -185,7 +198,7 @@ batch_number_text(struct arena *arena, double number)
 	if (isinf(number))
 		return number > 0 ? STR("+Inf") : STR("-Inf");
 	if (fabs(number) < 9007199254740992.0 && number == (double)(int64_t)number && !(number == 0 && signbit(number)))
-		return arena_printf(arena, "%" PRId64, (int64_t)number);
+		return integer_text(arena, (int64_t)number);
 	for (;; precision++) {
 		(void)snprintf(text, sizeof(text), "%.*e", precision - 1, number);
 		if (precision == 17 || strtod(text, NULL) == number)
@@ -208,7 +221,7 @@ batch_cell_text(const struct batch *b, struct cell cell, struct str *ret)
 		*ret = batch_number_text(b->arena, cell.number);
 		return true;
 	case CELL_INTEGER:
-		*ret = arena_printf(b->arena, "%" PRId64, cell.integer);
+		*ret = integer_text(b->arena, cell.integer);
 		return true;
 	case CELL_BOOL:
 		*ret = cell.boolean ? STR("true") : STR("false");

@@ -242,6 +242,8 @@ sleep_until(struct lane *lane, int64_t at_ns)
 {
 	struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S)};
 
+	if (at_ns == INT64_MAX)
+		arena_trim(lane->arena);
 	lane->sleeps = true;
 	if (at_ns == INT64_MAX)
 		(void)pthread_cond_wait(&lane->wake, &lane->lock);

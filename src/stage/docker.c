@@ -46,6 +46,8 @@ name_is(struct str name, const char *lower)
 {
 	size_t at = 0;
 
+	if (str_is(name, lower))
+		return true;
 	for (; *lower != '\0'; lower++) {
 		struct str rest = str_from_offset(name, at);
 		uint32_t rune = 0;

@@ -244,7 +244,7 @@ look_up(const struct state *s, struct batch *b, size_t i, const struct json *rec
 	struct json_value *values = arena_array(b->arena, struct json_value, n + 1);
 	struct buf text;
 
-	buf_init(&text, RECORD_BYTES_MAX);
+	buf_borrow(&text, RECORD_BYTES_MAX);
 	put_json(&text, record);
 	if (!text.overflow && json_extract(s->lookups, arena_str(b->arena, buf_view(&text)), b->arena, NULL, values, NULL)) {
 		for (size_t k = 0; k < n; k++) {
@@ -254,7 +254,7 @@ look_up(const struct state *s, struct batch *b, size_t i, const struct json *rec
 				batch_set_cell(b, s->lookup_columns[k], i, cell);
 		}
 	}
-	buf_done(&text);
+	buf_give_back(&text);
 }
 
 static void

@@ -30,7 +30,7 @@ static const struct arg_spec args[] = {
 
 struct state {
 	struct map keys;  /* key → column + 1; of two names for one key the last wins */
-	uint64_t lengths; /* bit (length & 63) of each key: most keys of a line are not mapped */
+	uint64_t likely[4]; /* a bit for each key by length, first and last byte: most keys of a line are not mapped */
 	size_t source;
 	const struct regex *regex; /* or NULL */
 };
@@ -39,6 +39,12 @@ static void
 done_keys(void *ptr)
 {
 	map_done(ptr);
+}
+
+static unsigned
+likeness(struct str key)
+{
+	return key.len == 0 ? 0 : ((unsigned)key.len * 61 + (unsigned char)key.s[0] * 7u + (unsigned char)key.s[key.len - 1]) & 255;
 }
 
 static void *
@@ -56,7 +62,7 @@ build(struct stage_builder *b, const void *arguments)
 		struct str name = a->mapping.items[i].name, key = a->mapping.items[i].value;
 
 		key = key.len > 0 ? key : name;
-		s->lengths |= UINT64_C(1) << (key.len & 63);
+		s->likely[likeness(key) / 64] |= UINT64_C(1) << likeness(key) % 64;
 		(void)map_set(&s->keys, key, (void *)(uintptr_t)(columns_number(b->columns, name) + 1));
 	}
 	if (a->regex.len > 0) {
@@ -75,7 +81,9 @@ apply_entry(const struct state *s, struct batch *b, size_t i, struct str text)
 
 	logfmt_init(&l, text, b->arena);
 	while (logfmt_next(&l, &key, &value)) {
-		if (s->lengths >> (key.len & 63) & 1) {
+		unsigned like = likeness(key);
+
+		if (s->likely[like / 64] >> like % 64 & 1) {
 			uintptr_t column = (uintptr_t)map_get(&s->keys, key);
 
 			if (column > 0)

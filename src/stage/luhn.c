@@ -188,6 +188,17 @@ is_delimiter(struct str delimiters, struct str character)
 	return delimiters.len > 0 && str_find(delimiters, character) >= 0;
 }
 
+/* How many bytes from `at` on are ASCII and no digits: they stay as they are. */
+static size_t
+plain_bytes(struct str in, size_t at)
+{
+	size_t from = at;
+
+	while (at < in.len && (unsigned char)in.s[at] < 0x80 && (unsigned char)(in.s[at] - '0') > 9)
+		at++;
+	return at - from;
+}
+
 static struct str
 replace(struct scan *c)
 {
@@ -195,6 +206,14 @@ replace(struct scan *c)
 		uint32_t rune;
 		struct str character;
 
+		if (c->bytes == 0) {
+			size_t n = plain_bytes(c->in, at);
+
+			put(c, (struct str){c->in.s + at, n});
+			at += n;
+			if (at == c->in.len)
+				break;
+		}
 		len = str_utf8_decode(str_from_offset(c->in, at), &rune);
 		character = len > 0 ? (struct str){c->in.s + at, len} : STR("\xef\xbf\xbd");
 		if (len == 0)

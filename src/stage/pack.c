@@ -112,7 +112,7 @@ apply(void *state, struct batch *b)
 	struct str packed[LABELS_MAX];
 	struct buf out;
 
-	buf_init(&out, PACKED_BYTES_MAX);
+	buf_borrow(&out, PACKED_BYTES_MAX);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct labels **labels;
 
@@ -128,7 +128,7 @@ apply(void *state, struct batch *b)
 		if (s->ingest_timestamp)
 			b->ts[i] = b->mark[i];
 	}
-	buf_done(&out);
+	buf_give_back(&out);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

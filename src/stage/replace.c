@@ -204,17 +204,18 @@ static void
 apply(void *state, struct batch *b)
 {
 	const struct state *s = state;
-	struct work w = {.state = s, .batch = b, .run = template_run_new(b->arena)};
+	struct work w = {.state = s, .batch = b, .run = template_run_new()};
 
 	w.data = (struct template_data){.get = get, .each = each, .ptr = &w, .strings = true};
 	w.results = arena_array(b->arena, struct str, regex_groups(s->regex) + 1);
-	buf_init(&w.out, TEMPLATE_OUTPUT_BYTES_MAX);
+	buf_borrow(&w.out, TEMPLATE_OUTPUT_BYTES_MAX);
 	for (w.i = 0; w.i < b->n; w.i++) {
 		w.data.now_ns = b->mark != NULL ? b->mark[w.i] : b->ts[w.i];
 		replace_entry(&w);
 	}
-	buf_done(&w.out);
+	buf_give_back(&w.out);
 	regex_match_done(&w.match);
+	template_run_free(w.run);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

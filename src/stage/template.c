@@ -81,7 +81,7 @@ apply(void *state, struct batch *b)
 	const struct state *s = state;
 	struct line line = {.state = s, .batch = b};
 	struct template_data data = {.get = get, .each = each, .ptr = &line};
-	struct template_run *run = template_run_new(b->arena);
+	struct template_run *run = template_run_new();
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {
@@ -91,6 +91,7 @@ apply(void *state, struct batch *b)
 			continue;
 		batch_set_cell(b, s->source, i, text.len > 0 ? cell_string(arena_str(b->arena, text)) : (struct cell){.kind = CELL_ABSENT});
 	}
+	template_run_free(run);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

@@ -30,8 +30,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)str_cut((struct str){(const char *)data, size}, '\n', &text, &value);
 	t = template_compile(arena, text, &error);
 	assert(t != NULL || error.len > 0);
-	if (t != NULL && !template_execute(template_run_new(arena), t, &d, &out))
-		assert(true);
+	if (t != NULL) {
+		struct template_run *run = template_run_new();
+
+		if (!template_execute(run, t, &d, &out))
+			assert(template_error(run).len > 0);
+		template_run_free(run);
+	}
 	arena_free(arena);
 	return 0;
 }

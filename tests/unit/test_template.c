@@ -588,13 +588,14 @@ rig_new(const char *text, struct str *ret_error)
 	rig->arena = arena_new(0);
 	rig->template = template_compile(rig->arena, str_from(text), ret_error);
 	rig->data = (struct template_data){.get = get, .each = each, .ptr = &rig->template, .now_ns = 1700000000123456789};
-	rig->run = template_run_new(rig->arena);
+	rig->run = template_run_new();
 	return rig;
 }
 
 static void
 rig_free(struct rig *rig)
 {
+	template_run_free(rig->run);
 	arena_free(rig->arena);
 	mem_free(rig);
 }

@@ -13,7 +13,8 @@ struct arena;
 
 struct arena *arena_new(size_t block_bytes); /* 0: 4 KiB */
 void arena_free(struct arena *); /* runs the deferred calls, last first; NULL is fine */
-void arena_clear(struct arena *); /* as arena_free, but keeps one block for reuse */
+void arena_clear(struct arena *); /* as arena_free, but keeps up to 16 blocks' bytes for reuse */
+void arena_trim(struct arena *); /* of a cleared arena: gives back all but one block */
 void *arena_alloc(struct arena *, size_t bytes) __attribute__((returns_nonnull)); /* aligned to 16 */
 void *arena_zalloc(struct arena *, size_t bytes) __attribute__((returns_nonnull));
 #define arena_make(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
@@ -24,5 +25,5 @@ void arena_defer(struct arena *, void (*fn)(void *), void *ptr);
 struct str arena_str(struct arena *, struct str);
 const char *arena_z(struct arena *, struct str);
 struct str arena_printf(struct arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Bytes taken from the heap now. */
+/* Bytes taken from the heap since it was last cleared. */
 size_t arena_bytes(const struct arena *);

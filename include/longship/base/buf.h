@@ -26,6 +26,10 @@ struct buf {
 
 void buf_init(struct buf *, size_t max_bytes);
 void buf_done(struct buf *);
+/* As init and done, for a buffer that is made for each batch: its memory, up to 64 KiB, waits for the thread's next one
+ * that may grow as large. */
+void buf_borrow(struct buf *, size_t max_bytes);
+void buf_give_back(struct buf *);
 void buf_clear(struct buf *);
 /* Makes room for `more` bytes behind len. */
 bool buf_reserve(struct buf *, size_t more);

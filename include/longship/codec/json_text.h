@@ -10,7 +10,7 @@
 #include "longship/base/buf.h"
 #include "longship/base/str.h"
 
-/* Without the quotes; a surrogate that has no partner becomes U+FFFD, other bytes stay as they are. */
+/* Without the quotes; without escapes it is the input itself. A surrogate that has no partner becomes U+FFFD, other bytes stay as they are. */
 struct str json_text_unescape(struct arena *, struct str inner);
 /*
  * A value decoded and encoded again by jsoniter's default settings: no white space, numbers as shortest

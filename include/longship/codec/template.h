@@ -8,7 +8,7 @@
  * memory and output (TEMPLATE_* in base/limits.h): beyond them it fails like an error of the template.
  *
  *	const struct template *t = template_compile(arena, STR("{{ .Value | ToUpper }}"), &error);
- *	struct template_run *run = template_run_new(batch_arena);
+ *	struct template_run *run = template_run_new();
  *	if (template_execute(run, t, &data, &text)) …
  */
 #include <stdbool.h>
@@ -38,8 +38,9 @@ const struct template *template_compile(struct arena *, struct str text, struct 
 size_t template_names(const struct template *);
 struct str template_name(const struct template *, size_t number);
 
-/* Lives as long as the arena (by arena_defer); used again and again it allocates nothing. */
-struct template_run *template_run_new(struct arena *);
+/* A thread keeps the memory of the last one that it freed: used again and again it allocates nothing. */
+struct template_run *template_run_new(void);
+void template_run_free(struct template_run *); /* NULL is fine */
 /* The text is borrowed until the next execution. False: an error of execution in Go's sense, or a limit. */
 bool template_execute(struct template_run *, const struct template *, const struct template_data *, struct str *ret);
 /* Why the last execution failed; borrowed likewise. */
