@@ -27,7 +27,7 @@ LIBRARIES = re.compile(r"^(systemd/|curl/|gnutls/|nettle/|snappy-c\.h|pcre2\.h|m
 LIBC = set("""assert.h ctype.h dirent.h dlfcn.h endian.h errno.h fcntl.h float.h fnmatch.h getopt.h glob.h grp.h
     inttypes.h limits.h locale.h malloc.h math.h netdb.h poll.h pthread.h pwd.h sched.h setjmp.h signal.h stdalign.h
     stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h spawn.h stdlib.h string.h strings.h syslog.h elf.h link.h termios.h threads.h
-    time.h unistd.h wchar.h wctype.h ucontext.h emmintrin.h""".split())
+    time.h unistd.h wchar.h wctype.h ucontext.h emmintrin.h iconv.h""".split())
 LIBC_DIRS = ("sys/", "netinet/", "arpa/", "net/", "linux/", "sanitizer/", "valgrind/")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
