@@ -16,6 +16,7 @@ struct decompressor {
 	void *state;
 	bool inside; /* of a member */
 	bool ended;  /* a member: state wants a reset before the next */
+	bool full;   /* the last call had no room for more: there may be output without new input */
 	bool failed;
 };
 
@@ -73,7 +74,7 @@ decompressor_reset(struct decompressor *d)
 {
 	check_magic(d, DECOMPRESSOR_MAGIC);
 	d->ops->reset(d->state);
-	d->inside = d->ended = d->failed = false;
+	d->inside = d->ended = d->full = d->failed = false;
 }
 
 bool
@@ -103,6 +104,9 @@ decompressor_run(struct decompressor *d, struct str *in, char *out, size_t room,
 	check_magic(d, DECOMPRESSOR_MAGIC);
 	assert(room > 0 && !d->failed);
 	*ret_made = 0;
+	/* libzstd takes being asked in vain too often for damage. */
+	if (in->len == 0 && !d->full)
+		return 0;
 	/* A member may be empty: then the next one is looked at. */
 	while (*ret_made == 0 && (d->inside || enter_member(d, in))) {
 		size_t before = in->len;
@@ -113,6 +117,7 @@ decompressor_run(struct decompressor *d, struct str *in, char *out, size_t room,
 		if (r < 0)
 			return r;
 		d->inside = !d->ended;
+		d->full = *ret_made == room;
 		if (d->inside && *ret_made == 0 && in->len == 0)
 			break;
 		/* A format that takes nothing and gives nothing would never end. */

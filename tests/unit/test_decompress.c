@@ -101,6 +101,12 @@ test_decompress__cut_anywhere(void **state)
 
 			assert_int_equal(run(d, str_head(s->one, cut), 1000, 100, out, &len), 0);
 			assert_false(decompressor_complete(d));
+			for (int again = 0; again < 100; again++) {
+				struct str none = STR_EMPTY;
+
+				assert_int_equal(decompressor_run(d, &none, out, 1, &more), 0);
+				assert_int_equal(more, 0);
+			}
 			assert_int_equal(run(d, str_from_offset(s->one, cut), 1000, 100, out + len, &more), 0);
 			assert_true(decompressor_complete(d));
 			assert_true(str_is((struct str){out, len + more}, TEXT));

@@ -16,6 +16,8 @@
 #define SPAN_BEFORE_BYTES 256u         /* before a span, read with it: they prove that the file is still the one that was read */
 #define BATCH_ENTRIES_MAX 2048         /* columns of a batch: 2,048 × 16 bytes a column stays in L2 */
 #define LINE_BYTES_MAX (256u << 10)    /* Loki's max_line_size default; longer lines are split into parts and counted */
+#define LINE_LIMIT_BYTES_MIN 1024      /* of a configured limit: a span makes no more pieces than a batch has room for */
+#define UNPACK_MEMORY_BYTES_MAX (16u << 20) /* of all decompressors: four of bzip2, one of zstd, hundreds of gzip at a time */
 #define SPANS_UNSETTLED_MAX 4096       /* receipts of one source stream: bounds the position queue */
 #define LABELS_MAX 128                 /* labels of one set; Loki's default is 15 */
 #define LABEL_TABLE_BYTES_MAX (4u << 20) /* interned label sets of one lane before unused ones are dropped */

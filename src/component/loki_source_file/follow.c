@@ -71,7 +71,6 @@ use_path(struct follow_shared *shared, const char *path)
 			metric_get(m, METRIC_GAUGE, "loki_source_file_file_bytes_total", "Number of bytes total.", id, "path", path, NULL);
 		use->metrics.read_lines =
 			metric_get(m, METRIC_COUNTER, "loki_source_file_read_lines_total", "Number of lines read.", id, "path", path, NULL);
-		use->metrics.split_lines = shared->lines_split;
 	}
 	use->n++;
 	return &use->metrics;
@@ -280,6 +279,8 @@ follow_shared_done(struct follow_shared *shared)
 	map_done(&shared->live);
 	map_done(&shared->paths);
 	map_done(&shared->taken);
+	content_rules_unref(shared->rules);
+	shared->rules = NULL;
 }
 
 static void
@@ -422,7 +423,7 @@ make_tail(struct follow *f, const struct file_id *id, int fd, const struct stat 
 
 	if (runtime->positions != NULL)
 		positions_declare(runtime->positions, key, str_from(f->path), labels_text(f, arena));
-	t = tail_new(runtime, f->shared->ledger, id, key, f->path, fd, &f->target, f->shared->forward_to, (uint64_t)st->st_size,
+	t = tail_new(runtime, f->shared->ledger, id, key, f->path, fd, &f->target, f->shared->forward_to, f->shared->rules, (uint64_t)st->st_size,
 		mtime < now ? mtime : now);
 	t->on_end = on_tail_end;
 	t->on_cut = on_tail_cut;
@@ -435,8 +436,8 @@ make_tail(struct follow *f, const struct file_id *id, int fd, const struct stat 
 static bool
 check_content(struct follow *f, struct tail *t, uint64_t size)
 {
-	uint64_t position = t->stream.position, offset;
-	enum match match = match_file(t->fd, size, t->stream.proof, position, &offset);
+	uint64_t position = t->stream.position, offset = position;
+	enum match match = t->content.unpack != NULL ? MATCH_SAME : match_file(t->fd, size, t->stream.proof, position, &offset);
 
 	if (match == MATCH_OTHER)
 		say_rewound(f, size < position ? "truncated" : "changed", "file is not what was read of it; reading from its start",

@@ -28,7 +28,8 @@ struct follow_shared { /* of one component */
 	struct map live;        /* key in the store → struct tail, one reference: no two streams may have one key */
 	struct map paths;       /* path → struct path_use */
 	struct folders folders;
-	struct metric *files_active, *lines_split;
+	struct metric *files_active;
+	struct content_rules *rules; /* of files that are opened; owned */
 	size_t n_active;
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
 };

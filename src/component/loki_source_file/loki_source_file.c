@@ -33,6 +33,7 @@ struct source_args {
 	struct file_watch_args *file_watch;
 	struct str legacy_positions_file;
 	int on_positions_file_error;
+	struct content_args content;
 };
 
 /* In the order of enum invalid_position. */
@@ -60,6 +61,7 @@ static const struct arg_spec source_spec[] = {
 	{.name = "on_positions_file_error", .kind = ARG_CHOICE, .offset = offsetof(struct source_args, on_positions_file_error),
 		.fallback = "\"restart_from_beginning\"", .choices = invalid_choices,
 		.doc = "What becomes of a file whose position in such a file is not a number."},
+	{.kind = ARG_SQUASH, .offset = offsetof(struct source_args, content), .sub = content_spec, .sub_size = sizeof(struct content_args)},
 	{0},
 };
 
@@ -71,6 +73,7 @@ struct file_source {
 	VEC(struct follow *) follows;
 	struct loop_timer *timer;
 	bool has_positions;
+	bool renew; /* other rules: no follow stays as it is */
 };
 
 /* Reads what is left of the earlier generations of all follows that have not looked for them, before any of them opens the
@@ -227,7 +230,7 @@ follow_key(struct arena *arena, struct str path, uint32_t ordinal)
 	return arena_printf(arena, "%" PRIu32 "|%.*s", ordinal, STR_FMT(path));
 }
 
-/* Moves the follows that stay to s->follows and begins new ones. A file whose labels have changed is followed anew from
+/* Moves the follows that stay to s->follows and begins new ones. A file whose labels or rules have changed is followed anew from
  * its position: what is unsettled of it has to be given up first, so that no line arrives under both. */
 static size_t
 match_targets(struct file_source *s, const struct target_list *targets, struct map *old, struct arena *arena, bool *parked)
@@ -254,7 +257,7 @@ match_targets(struct file_source *s, const struct target_list *targets, struct m
 		f = map_get(old, key);
 		if (f != NULL)
 			(void)map_set(old, key, NULL);
-		if (f != NULL && !follow_is(f, t, ordinal)) {
+		if (f != NULL && (s->renew || !follow_is(f, t, ordinal))) {
 			if (!*parked)
 				lanes_park(s->component->runtime->lanes);
 			*parked = true;
@@ -298,6 +301,7 @@ set_targets(struct file_source *s, const struct target_list *targets)
 			follow_look(s->follows.items[i]);
 	}
 	s->shared.keep_taken = false;
+	s->renew = false;
 	follow_forget_taken(&s->shared);
 	if (parked)
 		lanes_resume(s->component->runtime->lanes);
@@ -307,9 +311,39 @@ set_targets(struct file_source *s, const struct target_list *targets)
 	component_set_health(s->component, HEALTH_HEALTHY, "%zu targets", s->follows.len);
 }
 
+static struct content_rules *
+make_rules(struct file_source *s, const struct content_args *args)
+{
+	struct metrics *m = s->component->runtime->metrics;
+	const char *id = s->component->id;
+	const struct content_metrics metrics = {
+		.split = metric_get(m, METRIC_COUNTER, "longship_source_lines_split_total", "Pieces of lines that are longer than the limit.",
+			id, NULL),
+		.truncated = metric_get(m, METRIC_COUNTER, "longship_source_lines_truncated_total",
+			"Lines that were cut off because they are longer than the limit.", id, NULL),
+		.invalid = metric_get(m, METRIC_COUNTER, "longship_source_lines_invalid_total",
+			"Lines with bytes that are not of their encoding and were replaced.", id, NULL),
+		.nul_bytes = metric_get(m, METRIC_COUNTER, "longship_source_nul_bytes_total",
+			"NUL bytes between lines, which were left out.", id, NULL),
+	};
+
+	return content_rules_new(args, &metrics);
+}
+
+static void
+take_rules(struct file_source *s, const struct content_args *args)
+{
+	struct content_rules *rules = make_rules(s, args);
+
+	s->renew = s->shared.rules != NULL && !content_rules_equal(rules, s->shared.rules);
+	content_rules_unref(s->shared.rules);
+	s->shared.rules = rules;
+}
+
 static void
 take_args(struct file_source *s, const struct source_args *args)
 {
+	take_rules(s, &args->content);
 	s->shared.tail_from_end = args->tail_from_end;
 	s->shared.on_invalid = (enum invalid_position)args->on_positions_file_error;
 	s->poll_ns = args->file_watch == NULL ? 250 * NS_PER_MS
@@ -410,8 +444,6 @@ start(struct component *c, const void *ptr)
 	s->shared.ledger = ledger_new(c->runtime->metrics, c->id);
 	s->shared.files_active = metric_get(c->runtime->metrics, METRIC_GAUGE, "loki_source_file_files_active_total",
 		"Number of active files.", c->id, NULL);
-	s->shared.lines_split = metric_get(c->runtime->metrics, METRIC_COUNTER, "longship_source_lines_split_total",
-		"Pieces of lines that are longer than the limit.", c->id, NULL);
 	follow_shared_init(&s->shared);
 	r = loop_timer_new(c->runtime->loop, look_again, s, &s->timer);
 	if (r < 0)
@@ -489,6 +521,18 @@ reopen(struct component *c)
 	follow_forget_taken(&s->shared);
 }
 
+static bool
+check(const void *ptr, struct src_pos at, struct diags *d)
+{
+	const struct source_args *args = ptr;
+
+	if (args->tail_from_end && args->content.decompression != NULL && args->content.decompression->enabled) {
+		diag_error(d, at, "tail_from_end: a compressed file cannot be read from its end");
+		return false;
+	}
+	return content_check(&args->content, at, d);
+}
+
 const struct component_type loki_source_file = {
 	.name = "loki.source.file",
 	.flags = COMPONENT_SOURCE | COMPONENT_FORWARDS,
@@ -496,6 +540,7 @@ const struct component_type loki_source_file = {
 	.args_size = sizeof(struct source_args),
 	.state_size = sizeof(struct file_source),
 	.doc = "Follows files and forwards their lines.",
+	.check = check,
 	.start = start,
 	.update = update,
 	.stop = stop,

@@ -19,13 +19,15 @@
 
 #define ROTATED_IDLE_NS (10 * NS_PER_S) /* a writer may go on in a renamed file until it has reopened its log */
 #define ROTATED_LOOK_NS (250 * NS_PER_MS)
+#define BUSY_LOOK_NS (50 * NS_PER_MS) /* all memory for decompressing is in use */
 #define TURN_LOOK_NS (10 * NS_PER_MS) /* how soon a generation sees that the one before is drained */
 
 static const struct stream_ops ops;
 
 struct tail *
 tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *id, struct str key, const char *path, int fd,
-	const struct target *target, const struct ptr_list *forward_to, uint64_t size, int64_t first_seen_ns)
+	const struct target *target, const struct ptr_list *forward_to, struct content_rules *rules, uint64_t size,
+	int64_t first_seen_ns)
 {
 	struct tail *t = mem_new(struct tail);
 
@@ -36,6 +38,7 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	t->id = *id;
 	t->fd = fd;
 	t->opened_ns = clock_now_ns();
+	content_init(&t->content, rules);
 	t->arena = arena_new(TARGET_ARENA_BYTES);
 	t->label_pairs = arena_array(t->arena, struct str_pair, target->n + 1);
 	for (size_t i = 0; i < target->n; i++) {
@@ -49,47 +52,15 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	t->seen[t->n_seen].size = size;
 	t->seen[t->n_seen++].ns = first_seen_ns;
 	t->grown_at_ns = clock_mono_ns();
+	if (content_delay_ns(rules) > 0)
+		t->not_before_ns = t->grown_at_ns + content_delay_ns(rules);
 	return t;
-}
-
-/* whole: after an error the part before it is not wanted. */
-static ssize_t
-read_at(int fd, char *buffer, size_t bytes, uint64_t offset, bool whole)
-{
-	size_t have = 0;
-
-	while (have < bytes) {
-		ssize_t n = pread(fd, buffer + have, bytes - have, (off_t)(offset + have));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return have > 0 && !whole ? (ssize_t)have : -errno;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
 }
 
 void
 tail_skip_to_end(struct tail *t, uint64_t size)
 {
-	char buffer[4096];
-	uint64_t end = size;
-
-	while (end > 0) {
-		size_t want = end < sizeof(buffer) ? (size_t)end : sizeof(buffer);
-		ssize_t n = read_at(t->fd, buffer, want, end - want, false);
-		const char *newline = n > 0 ? memrchr(buffer, '\n', (size_t)n) : NULL;
-
-		if (newline != NULL) {
-			t->stream.read_offset = end - want + (uint64_t)(newline - buffer) + 1;
-			t->stream.position = t->stream.read_offset;
-			return;
-		}
-		end -= want;
-	}
+	t->stream.read_offset = t->stream.position = content_last_line(&t->content, t->fd, size);
 }
 
 /* Remembers when the file was seen this large. When all places are taken the newest two become one: older data gets a
@@ -114,7 +85,7 @@ first_seen(struct tail *t)
 {
 	size_t past = 0;
 
-	while (past + 1 < t->n_seen && t->seen[past].size <= t->stream.read_offset)
+	while (past + 1 < t->n_seen && t->seen[past].size <= content_taken(&t->content, t->stream.read_offset))
 		past++;
 	if (past > 0) {
 		memmove(&t->seen[0], &t->seen[past], (t->n_seen - past) * sizeof(t->seen[0]));
@@ -134,67 +105,29 @@ intern_labels(struct tail *t, struct lane *lane)
 	return labels_ref(labels_intern(lane_labels(lane), items, n));
 }
 
-/* Hands on the lines of text; the last may lack its newline. Returns how many. */
-static uint32_t
-emit_lines(struct tail *t, struct lane *lane, struct receipt *receipt, struct str text)
-{
-	const char *p = text.s, *end = text.s + text.len;
-	const struct labels *labels = t->stream.labels;
-	uint32_t line = 0;
-
-	while (p < end) {
-		struct batch *b = stream_batch(&t->stream, lane, receipt, BATCH_ENTRIES_MAX);
-
-		for (; p < end && b->n < b->cap; b->n++, line++) {
-			const char *newline = memchr(p, '\n', (size_t)(end - p));
-			const char *stop = newline != NULL ? newline : end;
-			size_t len = (size_t)(stop - p);
-
-			if (newline != NULL && len > 0 && p[len - 1] == '\r')
-				len--;
-			b->ts[b->n] = receipt->base_ns + line;
-			b->line[b->n] = (struct str){p, len};
-			b->labels[b->n] = labels;
-			b->origin[b->n] = (struct origin){line, 1};
-			p = stop + (newline != NULL);
-		}
-		stream_emit(&t->stream, b);
-		/* A span of very short lines makes many batches: what one needed is not kept for the next. */
-		if (p < end) {
-			arena_clear(lane_arena(lane));
-			labels_table_trim(lane_labels(lane), LABEL_TABLE_BYTES_MAX);
-		}
-	}
-	return line;
-}
-
 static void
-count(struct tail *t, uint32_t lines, uint64_t size, bool split)
+count(struct tail *t, uint32_t lines, uint64_t size)
 {
 	if (t->metrics.read_lines == NULL)
 		return;
 	metric_add(t->metrics.read_lines, lines);
-	if (split)
-		metric_add(t->metrics.split_lines, 1);
 	metric_set(t->metrics.read_bytes, (double)t->stream.read_offset);
 	metric_set(t->metrics.file_bytes, (double)size);
 }
 
 /* How much of the n bytes read makes whole lines. 0: wait for more. */
 static size_t
-whole_lines(struct tail *t, const char *buffer, size_t n, uint64_t limit, bool at_end)
+whole_lines(struct tail *t, struct str text, uint64_t limit, bool at_end)
 {
-	uint64_t end = t->stream.read_offset + n;
-	const char *newline;
+	uint64_t offset = t->stream.read_offset;
+	size_t len;
 
-	if (end == limit || n == 0)
-		return n; /* a span that was read before ends here, whatever stands there */
-	newline = memrchr(buffer, '\n', n);
-	if (newline != NULL)
-		return (size_t)(newline - buffer) + 1;
-	if (n == SPAN_BYTES_MAX)
-		return n; /* a line longer than a span: split */
-	return at_end ? n : 0;
+	if (text.len == 0 || offset + text.len == limit)
+		return text.len; /* a span that was read before ends here, whatever stands there */
+	if (!content_recognise(&t->content, t->fd, text, offset) && offset == 0 && !at_end)
+		return 0;
+	len = content_whole_lines(&t->content, text, offset);
+	return len == 0 && at_end ? text.len : len;
 }
 
 static enum stream_state
@@ -203,6 +136,8 @@ wait_for_more(struct tail *t, uint64_t size)
 	struct stream *s = &t->stream;
 
 	t->read_to = size;
+	if (t->content.unpack != NULL)
+		unpack_rest(t->content.unpack);
 	if (!atomic_load(&t->rotated))
 		return STREAM_IDLE;
 	if (clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS)
@@ -234,7 +169,7 @@ prove_head(struct tail *t, struct str text)
 	if (t->head_bytes >= PROOF_HEAD_BYTES || (want < 2 * t->head_bytes && want < PROOF_HEAD_BYTES))
 		return;
 	if (s->read_offset > 0) {
-		if (read_at(t->fd, head, (size_t)want, 0, true) != (ssize_t)want)
+		if (content_read(&t->content, t->fd, head, (size_t)want, 0, true) != (ssize_t)want)
 			return;
 		bytes = head;
 	}
@@ -242,23 +177,27 @@ prove_head(struct tail *t, struct str text)
 	t->head_bytes = want;
 }
 
-/* text stands behind `before` bytes that were read with it. */
+/* text stands behind `before` bytes that were read with it. to: where the span ends, behind the text when that is all NUL. */
 static void
-read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uint64_t size)
+read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uint64_t to, uint64_t size)
 {
 	size_t tail = before + text.len < PROOF_TAIL_BYTES ? before + text.len : PROOF_TAIL_BYTES;
+	bool hole = to > t->stream.read_offset + text.len, packed = t->content.unpack != NULL;
 	struct stream *s = &t->stream;
 	struct receipt *receipt;
 	uint32_t lines;
 
 	if (s->labels == NULL)
 		s->labels = intern_labels(t, lane);
-	receipt = stream_begin(s, lane, s->read_offset + text.len, text.len, first_seen(t));
-	prove_head(t, text);
-	receipt->tail_hash = t->proof = proof_hash(text.s + text.len - tail, tail);
-	lines = emit_lines(t, lane, receipt, text);
+	receipt = stream_begin(s, lane, to, hole ? 1 : text.len, first_seen(t));
+	if (!packed)
+		prove_head(t, text);
+	t->proof = proof_hash(text.s + text.len - tail, tail);
+	/* Who opens a compressed file does not look into it. */
+	receipt->tail_hash = packed ? 0 : t->proof;
+	lines = hole ? 0 : content_emit(&t->content, s, lane, receipt, text, before);
 	stream_end(s, lane, receipt, lines);
-	count(t, lines, size, text.len == SPAN_BYTES_MAX && text.s[text.len - 1] != '\n');
+	count(t, lines, size);
 }
 
 static enum stream_state
@@ -297,7 +236,7 @@ note_lag(struct tail *t, uint64_t size)
 	struct stream *s = &t->stream;
 
 	(void)pthread_mutex_lock(&s->ledger->lock);
-	s->size = size;
+	s->size = content_size(&t->content, s->read_offset, size);
 	s->oldest_ns = first_seen(t);
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 }
@@ -335,11 +274,16 @@ leave_drained(struct tail *t)
 	}
 }
 
-/* The lines of earlier generations go first, so that the stream stays in order. A writer may go on in the old file until it has
+/* It may be too early to read. The lines of earlier generations go first, so that the stream stays in order. A writer may go on in the old file until it has
  * opened the new one: what the old ones have by now was written before what the new one will get. */
 static bool
 must_wait(struct tail *t)
 {
+	if (t->not_before_ns > 0 && t->not_before_ns > clock_mono_ns()) {
+		t->stream.wake_at_ns = t->not_before_ns;
+		return true;
+	}
+	t->not_before_ns = 0;
 	leave_drained(t);
 	for (struct tail *before = t->after; before != NULL; before = before->after) {
 		struct stat st;
@@ -357,19 +301,73 @@ must_wait(struct tail *t)
 /* What stands before the read offset is what stood there when it was read: a file that was emptied and has grown past it since is
  * not. */
 static bool
-still_the_same(const struct tail *t, const char *buffer, size_t before, size_t n)
+still_the_same(const struct tail *t, const char *buffer, size_t before)
 {
-	return n >= before && (t->proof == 0 || proof_hash(buffer, before) == t->proof);
+	return t->proof == 0 || proof_hash(buffer, before) == t->proof;
+}
+
+/* A file whose content cannot be read to its end is kept, what came before the damage is sent. */
+static void
+tell_damage(struct tail *t)
+{
+	const struct unpack *u = t->content.unpack;
+
+	if (u == NULL || u->end != UNPACK_DAMAGED || t->told_damage)
+		return;
+	t->told_damage = true;
+	log_error(t->stream.ledger->component_id, "cannot decompress the rest of the file", "path", t->stream.name, "err",
+		u->error == -E2BIG ? "it needs more memory than longship gives it" : "damaged, or in another format", "offset",
+		log_i64((int64_t)u->in), NULL);
+}
+
+/* Why there is less than was read before, of a compressed file: it may not be written to its end yet. */
+static enum stream_state
+come_too_short(struct tail *t, uint64_t size)
+{
+	if (t->content.unpack != NULL && t->content.unpack->end != UNPACK_COMPLETE)
+		return wait_for_more(t, size);
+	return cut(t);
+}
+
+static enum stream_state
+read_failed(struct tail *t, int err)
+{
+	if (err == EAGAIN)
+		return STREAM_MORE;
+	if (err != EBUSY)
+		return fail(t, err);
+	t->stream.wake_at_ns = clock_mono_ns() + BUSY_LOOK_NS;
+	return STREAM_WAIT;
+}
+
+/* Hands on what makes whole lines of n bytes at the read offset; `before` bytes stand before them. */
+static enum stream_state
+use_bytes(struct tail *t, struct lane *lane, const char *bytes, size_t before, size_t n, uint64_t limit, uint64_t size)
+{
+	struct stream *s = &t->stream;
+	bool idle = atomic_load(&t->rotated) && clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS;
+	uint64_t end = limit < size || t->content.unpack != NULL ? limit : size, to = 0;
+	size_t len = whole_lines(t, (struct str){bytes, n}, limit, idle || content_is_final(&t->content));
+
+	t->has_read = t->has_read || n > 0;
+	content_used(&t->content, bytes - before, before + n, s->read_offset + len > PROOF_TAIL_BYTES ? s->read_offset + len - PROOF_TAIL_BYTES : 0);
+	if (len == 0)
+		return wait_for_more(t, size);
+	if (*bytes == '\0')
+		to = content_hole(&t->content, t->fd, (struct str){bytes, len}, s->read_offset, end);
+	if (to <= s->read_offset + len)
+		to = s->read_offset + len;
+	read_span(t, lane, (struct str){bytes, len}, before, to, size);
+	return s->read_offset < content_size(&t->content, s->read_offset, size) ? STREAM_MORE : wait_for_more(t, size);
 }
 
 static enum stream_state
 run(struct stream *s, struct lane *lane)
 {
 	struct tail *t = (struct tail *)s;
-	uint64_t limit = stream_next_limit(s), want;
-	size_t before = s->read_offset < PROOF_TAIL_BYTES ? (size_t)s->read_offset : PROOF_TAIL_BYTES, len;
+	uint64_t limit = stream_next_limit(s), want = SPAN_BYTES_MAX;
+	size_t before = s->read_offset < PROOF_TAIL_BYTES ? (size_t)s->read_offset : PROOF_TAIL_BYTES;
 	char *buffer = lane_buffer(lane);
-	bool idle, more;
 	struct stat st;
 	ssize_t n;
 
@@ -377,30 +375,26 @@ run(struct stream *s, struct lane *lane)
 		return fail(t, errno);
 	if (must_wait(t))
 		return STREAM_WAIT;
-	if (atomic_load(&t->truncated) || (uint64_t)st.st_size < s->read_offset)
+	if (atomic_load(&t->truncated) || (uint64_t)st.st_size < content_taken(&t->content, s->read_offset))
 		return cut(t);
 	note_size(t, (uint64_t)st.st_size);
 	note_lag(t, (uint64_t)st.st_size);
-	want = (uint64_t)st.st_size - s->read_offset;
+	if (t->content.unpack == NULL && want > (uint64_t)st.st_size - s->read_offset)
+		want = (uint64_t)st.st_size - s->read_offset;
 	if (want > limit - s->read_offset)
 		want = limit - s->read_offset;
-	if (want > SPAN_BYTES_MAX)
-		want = SPAN_BYTES_MAX;
+	if (s->read_offset > 0)
+		(void)content_recognise(&t->content, t->fd, STR_EMPTY, s->read_offset);
 	/* Also where the file is no larger: it may have been emptied and written to the same size. */
-	n = read_at(t->fd, buffer, before + (size_t)want, s->read_offset - before, limit != UINT64_MAX);
+	n = content_read(&t->content, t->fd, buffer, before + (size_t)want, s->read_offset - before, limit != UINT64_MAX);
 	if (n < 0)
-		return fail(t, (int)-n);
-	if (!still_the_same(t, buffer, before, (size_t)n))
+		return read_failed(t, (int)-n);
+	tell_damage(t);
+	if ((size_t)n < before)
+		return come_too_short(t, (uint64_t)st.st_size);
+	if (!still_the_same(t, buffer, before))
 		return cut(t);
-	n -= (ssize_t)before;
-	idle = atomic_load(&t->rotated) && clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS;
-	t->has_read = t->has_read || n > 0;
-	len = whole_lines(t, buffer + before, (size_t)n, limit, idle);
-	if (len == 0)
-		return wait_for_more(t, (uint64_t)st.st_size);
-	more = s->read_offset + len < (uint64_t)st.st_size;
-	read_span(t, lane, (struct str){buffer + before, len}, before, (uint64_t)st.st_size);
-	return more ? STREAM_MORE : wait_for_more(t, (uint64_t)st.st_size);
+	return use_bytes(t, lane, buffer + before, before, (size_t)n - before, limit, (uint64_t)st.st_size);
 }
 
 static void
@@ -448,6 +442,7 @@ free_tail(struct stream *s)
 	if (t->fd >= 0)
 		(void)close(t->fd);
 	arena_free(t->arena);
+	content_done(&t->content);
 	mem_free(t);
 }
 

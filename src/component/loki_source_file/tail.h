@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "longship/flow/stream.h"
+#include "content.h"
 #include "longship/lang/args.h"
 
 #define TARGET_ARENA_BYTES 256 /* blocks of the labels of one file: thousands of files are followed */
@@ -21,7 +22,7 @@ struct file_id { /* of a generation */
 };
 
 struct tail_metrics {
-	struct metric *read_bytes, *file_bytes, *read_lines, *split_lines;
+	struct metric *read_bytes, *file_bytes, *read_lines;
 };
 
 struct tail {
@@ -32,6 +33,8 @@ struct tail {
 	struct str_pair *label_pairs; /* of the target and filename; owned with their texts */
 	size_t n_labels;
 	struct arena *arena; /* texts of the labels */
+	struct content content; /* lane; before it has the tail, the control thread */
+	int64_t not_before_ns; /* monotonic: reading is delayed until then; 0: it is not */
 	struct tail_metrics metrics; /* of the path; they live as long as the tail is in a lane (follow.c) */
 
 	_Atomic bool rotated; /* the path names another file now: read what is left, then end */
@@ -40,6 +43,7 @@ struct tail {
 	_Atomic bool drained;   /* nothing more will be read of it */
 	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
 	uint64_t read_to;       /* lane: how large it was when all its whole lines had been read */
+	bool told_damage;       /* lane */
 	bool has_read;          /* lane: this tail read something; control thread: after its end */
 
 	/* Lane; before it has the tail, the control thread. */
@@ -62,7 +66,8 @@ struct tail {
 
 /* Takes fd. first_seen_ns: for data that is there already. One reference, the caller's. */
 struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *, struct str key, const char *path, int fd,
-	const struct target *, const struct ptr_list *forward_to, uint64_t size, int64_t first_seen_ns);
+	const struct target *, const struct ptr_list *forward_to, struct content_rules *, uint64_t size,
+	int64_t first_seen_ns);
 /* Reads nothing while `before`, which the same lane has, has lines to read. Before the lane has the tail. */
 void tail_follow_on(struct tail *, struct tail *before);
 /* What is proven of the stream is what the file must go on with. Before the lane has the tail. */

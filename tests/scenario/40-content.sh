@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# with: fake loki
+. "$(dirname "$0")/../support/lib.sh"
+scenario "contents of files: encodings, byte order marks, compressed files, NULs, holes, long lines; across a kill"
+receiver
+content() { python3 "$here/content.py" "$@"; }
+here=$(dirname "$0")
+
+{ content config "$work/logs"; write_block w; } >"$work/ship.alloy"
+content write "$work/logs" 1
+ship_start ship "$work/ship.alloy"
+wait_for "$DEADLINE" "the first parts arrive" stored_least 100080 '{job="content"}'
+ship_kill ship
+content write "$work/logs" 2
+ship_again ship
+watch ship
+wait_for "$DEADLINE" "all lines arrive" stored_least "$(content total)" '{job="content"}'
+wait_for "$DEADLINE" "all lines are settled" metric_is 0 ship longship_entries_in_flight
+prove "each file's lines are there once, in order" content check "$LOKI" "$tenant"
+prove "what cannot be decompressed is said" grep -q "cannot decompress the rest.*gz-damaged" "$work/ship.log"
+prove "bytes that are replaced are counted" metric_least 1 ship longship_source_lines_invalid_total component_id=loki.source.file.replace
+prove "lines that are cut off are counted" metric_least 1 ship longship_source_lines_truncated_total
+watched ship
+ship_stop ship
