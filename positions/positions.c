@@ -425,6 +425,18 @@ positions_declare(struct positions *p, struct str key, struct str path, struct s
 	(void)pthread_mutex_unlock(&p->lock);
 }
 
+void
+positions_touch(struct positions *p, struct str key)
+{
+	struct stream *s;
+
+	(void)pthread_mutex_lock(&p->lock);
+	s = state_find(&p->state, key);
+	if (s != NULL)
+		s->seen_s = (uint32_t)(clock_now_ns() / NS_PER_S);
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
 static bool
 update_is_valid(const struct position_update *u)
 {

@@ -202,7 +202,7 @@ on_expire(void *ptr)
 	struct run *run = ptr;
 	size_t n;
 
-	lanes_declare(run->runtime.lanes, run->runtime.positions);
+	lanes_touch(run->runtime.lanes, run->runtime.positions);
 	n = positions_expire(run->runtime.positions, clock_now_ns(), POSITIONS_AGE_NS);
 	if (n > 0)
 		log_info(NULL, "forgot positions that nobody used for 30 days", "streams", log_i64((int64_t)n), NULL);

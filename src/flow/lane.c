@@ -744,7 +744,7 @@ lanes_alive(struct lanes *lanes)
 }
 
 void
-lanes_declare(struct lanes *lanes, struct positions *store)
+lanes_touch(struct lanes *lanes, struct positions *store)
 {
 	for (unsigned i = 0; i < lanes->n; i++) {
 		struct lane *lane = &lanes->lanes[i];
@@ -754,7 +754,7 @@ lanes_declare(struct lanes *lanes, struct positions *store)
 			const struct stream *s = lane->streams.items[k];
 
 			if (s->key.len > 0 && !atomic_load(&s->removed))
-				positions_declare(store, s->key, str_from(s->name), STR_EMPTY);
+				positions_touch(store, s->key);
 		}
 		(void)pthread_mutex_unlock(&lane->lock);
 	}

@@ -506,6 +506,35 @@ test_positions__expiry(void **state)
 	positions_close(p);
 }
 
+static bool
+has_attributes(void *ptr, struct str key, struct str path, struct str labels, const struct position *position)
+{
+	(void)key;
+	(void)position;
+	*(bool *)ptr = str_is(path, "/a") && str_is(labels, "{b=\"c\"}");
+	return true;
+}
+
+static void
+test_positions__touch_changes_no_attributes(void **state)
+{
+	struct positions *p = open_plain();
+	bool has = false;
+
+	(void)state;
+	positions_touch(p, STR("unknown"));
+	positions_declare(p, STR("live"), STR("/a"), STR("{b=\"c\"}"));
+	assert_int_equal(set(p, "live", 1), 0);
+	positions_touch(p, STR("live"));
+	assert_int_equal(set(p, "live", 2), 0);
+	positions_close(p);
+	p = open_plain();
+	assert_int_equal(report.streams, 1);
+	positions_each(p, has_attributes, &has);
+	assert_true(has);
+	positions_close(p);
+}
+
 static void
 test_positions__file_that_cannot_grow(void **state)
 {
@@ -610,6 +639,7 @@ main(void)
 		CASE(test_positions__newer_version_is_refused_and_left_alone),
 		CASE(test_positions__directory_is_made_and_errors_are_told),
 		CASE(test_positions__expiry),
+		CASE(test_positions__touch_changes_no_attributes),
 		CASE(test_positions__file_that_cannot_grow),
 		CASE(test_positions__threads),
 	};

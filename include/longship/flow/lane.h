@@ -47,7 +47,7 @@ void lanes_drain(struct lanes *);
 bool lanes_alive(struct lanes *);
 /* Tells the store of all streams that are not removed, so that they do not expire. Control thread. */
 struct positions;
-void lanes_declare(struct lanes *, struct positions *);
+void lanes_touch(struct lanes *, struct positions *);
 /* Something that streams or lanes wait for has changed (budget, a send queue). Any thread. */
 void lanes_kick(struct lanes *);
 

@@ -86,6 +86,8 @@ void positions_close(struct positions *);
 /* Makes a stream known under its key, with its attributes (cut to their maximum; written with the stream's next
  * update). Counts as a sign of life for positions_expire. */
 void positions_declare(struct positions *, struct str key, struct str path, struct str labels);
+/* A sign of life of a stream that is known; nothing when it is not. */
+void positions_touch(struct positions *, struct str key);
 /* One pwrite for all updates (several beyond 256 KiB). 0 or -errno (the state is kept in memory and written later);
  * -EINVAL when an update breaks a maximum, then nothing is done; -E2BIG when there are too many streams (4 Mi), the
  * others are written. A key that is not declared (it may have expired) is taken up without attributes. */
