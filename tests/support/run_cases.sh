@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run_cases.sh [DIR FILE...]: the cases of the project through the runners of tests/case, or with DIR the case files of
-# another directory (FILE without .jsonl: expr, relabel, or one of a stage). Cases that use a
+# another directory (FILE without .jsonl: expr, relabel, file_tail, file_match, positions, or one of a stage). Cases that use a
 # stage which this longship does not have are left out, and counted as skipped. Ends with "N passed, N failed[, N skipped]".
 set -u
 tests=$(cd "$(dirname "$0")/.." && pwd)
@@ -49,6 +49,7 @@ if [ $# -gt 0 ]; then
 		case $file in
 		expr) run expr python3 "$tests/case/run_expr.py" "$LONGSHIP" "$work" ;;
 		positions) run positions python3 "$tests/case/run_positions.py" "$LONGSHIP" "$work/positions.jsonl" ;;
+		file_match | file_tail) run "$file" python3 "$tests/case/run_files.py" "$LONGSHIP" "$work/$file.jsonl" ;;
 		relabel) run relabel python3 "$tests/case/run_relabel.py" "$LONGSHIP" "$work/relabel.jsonl" ;;
 		journal) run journal python3 "$tests/case/run_journal.py" "$LONGSHIP" "$work/journal.jsonl" ;;
 		*) run "$file" python3 "$tests/case/run_stages.py" "$LONGSHIP" "$work/$file.jsonl" ;;
@@ -60,6 +61,7 @@ else
 	[ ! -e "$tests/case/relabel.jsonl" ] || run relabel python3 "$tests/case/run_relabel.py" "$LONGSHIP" "$tests/case/relabel.jsonl"
 	run journal python3 "$tests/case/run_journal.py" "$LONGSHIP" "$tests/case/journal.jsonl"
 	run positions python3 "$tests/case/run_positions.py" "$LONGSHIP" "$tests/case/positions.jsonl"
+	run files python3 "$tests/case/run_files.py" "$LONGSHIP" "$tests/case/file_match.jsonl" "$tests/case/file_tail.jsonl"
 	for file in "$tests"/case/stage/*.jsonl; do
 		[ ! -e "$file" ] || run "$(basename "$file" .jsonl)" python3 "$tests/case/run_stages.py" "$LONGSHIP" "$file"
 	done
