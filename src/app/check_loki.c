@@ -6,8 +6,7 @@
 
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
-#include "longship/os/file.h"
-#include "longship/os/http_client.h"
+#include "longship/flow/http_login.h"
 
 /*
  * Every endpoint gets one push without streams, as the daemon would send it: what an answer needs (name, connection,
@@ -17,7 +16,7 @@
 
 #define ENDPOINTS_MAX 256 /* asked at the same time; each costs a descriptor */
 #define ASK_NS (5 * NS_PER_S)
-#define SECRET_BYTES_MAX 4096
+#define LOOK_NS (NS_PER_S / 10)
 
 struct asked {
 	struct check *check;
@@ -25,100 +24,11 @@ struct asked {
 	const char *host;
 	bool tls, proxy;
 	bool login_unknown; /* a component exports it once it runs */
+	bool asked;
+	struct str tenant;
 	struct http_target *target;
+	struct http_login *login;
 };
-
-static const char *
-text_of(struct check *c, const struct arg_spec *spec, const void *args, const char *name)
-{
-	struct str text = *(const struct str *)check_field(spec, args, name);
-
-	return text.len > 0 ? arena_z(c->arena, text) : NULL;
-}
-
-/* Of a checked http:// or https:// URL, without user name and password. */
-static struct str
-host_of(struct str url)
-{
-	struct str rest = str_from_offset(url, str_starts(url, STR("https://")) ? 8 : 7), host, path;
-
-	(void)str_cut(rest, '/', &host, &path);
-	(void)str_cut(host, '?', &host, &path);
-	for (size_t i = host.len; i > 0; i--)
-		if (host.s[i - 1] == '@')
-			return str_from_offset(host, i);
-	return host;
-}
-
-static void
-take_login(struct check *c, struct asked *a, const struct arg_spec *spec, const void *args, struct http_options *http)
-{
-	const void *basic = *(const void *const *)check_field(spec, args, "basic_auth");
-	const struct arg_spec *sub = check_row(spec, "basic_auth")->sub;
-	const char *file;
-	struct buf text;
-	int r;
-
-	http->bearer_token = text_of(c, spec, args, "bearer_token");
-	if (basic == NULL)
-		return;
-	http->username = text_of(c, sub, basic, "username");
-	if (http->username == NULL)
-		http->username = "";
-	http->password = text_of(c, sub, basic, "password");
-	file = text_of(c, sub, basic, "password_file");
-	a->login_unknown = http->password == NULL && file == NULL;
-	if (file == NULL)
-		return;
-	buf_init(&text, SECRET_BYTES_MAX);
-	r = file_read(file, &text);
-	if (r < 0)
-		check_finding(c, CHECK_FAIL, arena_printf(c->arena, "setfacl -m u:%s:r %s", c->user, check_word(c, file)).s,
-			"%s: cannot read password_file %s: %s", a->name, file, strerror(-r));
-	else
-		http->password = arena_z(c->arena, str_trim(buf_view(&text)));
-	buf_done(&text);
-}
-
-static void
-take_tls(struct check *c, const struct arg_spec *spec, const void *args, struct http_options *http)
-{
-	const void *tls = *(const void *const *)check_field(spec, args, "tls_config");
-	const struct arg_spec *sub = check_row(spec, "tls_config")->sub;
-
-	if (tls == NULL)
-		return;
-	http->ca_file = text_of(c, sub, tls, "ca_file");
-	http->cert_file = text_of(c, sub, tls, "cert_file");
-	http->key_file = text_of(c, sub, tls, "key_file");
-	http->insecure_skip_verify = *(const bool *)check_field(sub, tls, "insecure_skip_verify");
-}
-
-/* The configured ones that the sender does not set itself, then the sender's. */
-static const char *const *
-headers_of(struct check *c, const struct arg_spec *spec, const void *args)
-{
-	static const char *const own[] = {"user-agent", "content-type", "content-encoding", "x-scope-orgid", "content-length"};
-	const struct str_map *map = check_field(spec, args, "headers");
-	const char *tenant = text_of(c, spec, args, "tenant_id");
-	const char **headers = arena_array(c->arena, const char *, map->n + 4);
-	size_t n = 0;
-
-	for (size_t i = 0; i < map->n; i++) {
-		const char *name = arena_z(c->arena, map->items[i].name);
-		bool is_own = false;
-
-		for (size_t k = 0; k < ARRAY_LEN(own); k++)
-			is_own = is_own || strcasecmp(name, own[k]) == 0;
-		if (!is_own)
-			headers[n++] = arena_printf(c->arena, "%s: %.*s", name, STR_FMT(map->items[i].value)).s;
-	}
-	headers[n++] = "User-Agent: longship/" LONGSHIP_VERSION;
-	headers[n++] = "Content-Type: application/x-protobuf";
-	if (tenant != NULL)
-		headers[n++] = arena_printf(c->arena, "X-Scope-OrgID: %s", tenant).s;
-	return headers;
-}
 
 static void
 tell_fault(const struct asked *a, const struct http_result *result)
@@ -192,32 +102,58 @@ on_done(void *ptr, const struct http_result *result)
 		tell_refusal(a, status);
 }
 
-static struct asked *
-ask(struct check *c, struct http_client *client, const struct component *component, const void *args)
+static void
+send_push(struct asked *a, struct http_client *client)
 {
 	static const char empty[] = {0}; /* a snappy block of no bytes: a push without streams */
-	const struct arg_spec *spec = check_row(component->type->args, "endpoint")->sub;
-	struct str url = *(const struct str *)check_field(spec, args, "url");
-	struct asked *a = arena_make(c->arena, struct asked);
-	struct http_options http = {
-		.url = arena_z(c->arena, url),
-		.headers = headers_of(c, spec, args),
-		.proxy_url = text_of(c, spec, args, "proxy_url"),
-		.no_proxy = text_of(c, spec, args, "no_proxy"),
-		.follow_redirects = *(const bool *)check_field(spec, args, "follow_redirects"),
-		.http2 = *(const bool *)check_field(spec, args, "enable_http2"),
-		.show_certificate = true,
-	};
+	const char *headers[4] = {"Content-Type: application/x-protobuf", http_login_header(a->login)};
 
+	if (a->tenant.len > 0)
+		headers[headers[1] != NULL ? 2 : 1] = arena_printf(a->check->arena, "X-Scope-OrgID: %.*s", STR_FMT(a->tenant)).s;
+	(void)http_call_start(client, a->target, headers, empty, sizeof(empty), ASK_NS, on_done, a);
+	a->asked = true;
+}
+
+/* Asks once the credentials are there. */
+static void
+go_on(struct asked *a, struct http_client *client)
+{
+	if (a->asked)
+		return;
+	switch (http_login_prepare(a->login, client)) {
+	case LOGIN_READY:
+		send_push(a, client);
+		return;
+	case LOGIN_WAIT:
+		return;
+	case LOGIN_FAILED:
+		check_finding(a->check, CHECK_FAIL, "let longship's user read the file, or mend the token_url", "%s: no credentials: %s", a->name,
+			http_login_error(a->login));
+		a->asked = true;
+		return;
+	}
+}
+
+static struct asked *
+make_asked(struct check *c, const struct component *component, const void *args)
+{
+	const struct arg_spec *spec = check_row(component->type->args, "endpoint")->sub;
+	const struct http_settings *settings = http_settings_of(spec, args);
+	struct str url = *(const struct str *)check_field(spec, args, "url"), host = STR_EMPTY;
+	struct asked *a = arena_make(c->arena, struct asked);
+	struct http_options http = http_settings_options(settings, c->arena, url, check_field(spec, args, "headers"));
+
+	http.show_certificate = true;
+	(void)http_settings_host(url, &host);
 	a->check = c;
-	a->host = arena_z(c->arena, host_of(url));
+	a->host = arena_z(c->arena, host);
+	a->tenant = *(const struct str *)check_field(spec, args, "tenant_id");
 	a->name = arena_printf(c->arena, "%s: %s", component->id, a->host).s;
 	a->tls = str_starts(url, STR("https://"));
-	a->proxy = http.proxy_url != NULL;
-	take_login(c, a, spec, args, &http);
-	take_tls(c, spec, args, &http);
+	a->proxy = http.proxy_url != NULL || http.proxy_from_environment;
+	a->login_unknown = settings->basic_auth != NULL && settings->basic_auth->password.len == 0 && settings->basic_auth->password_file.len == 0;
+	a->login = http_login_new(settings);
 	a->target = http_target_new(&http);
-	(void)http_call_start(client, a->target, NULL, empty, sizeof(empty), ASK_NS, on_done, a);
 	return a;
 }
 
@@ -226,7 +162,7 @@ check_loki(struct check *c)
 {
 	struct http_client *client = http_client_new();
 	struct asked *asked[ENDPOINTS_MAX];
-	size_t n = 0, bytes;
+	size_t n = 0, bytes, left;
 
 	for (size_t i = 0; i < graph_load_len(c->load); i++) {
 		const struct component *component = graph_load_at(c->load, i);
@@ -237,11 +173,19 @@ check_loki(struct check *c)
 		endpoints = check_field(component->type->args, component->args, "endpoint");
 		bytes = check_row(component->type->args, "endpoint")->sub_size;
 		for (size_t k = 0; k < endpoints->n && n < ENDPOINTS_MAX; k++)
-			asked[n++] = ask(c, client, component, (const char *)endpoints->items + k * bytes);
+			asked[n++] = make_asked(c, component, (const char *)endpoints->items + k * bytes);
 	}
-	while (http_client_run(client, ASK_NS) > 0)
-		;
-	for (size_t i = 0; i < n; i++)
+	do {
+		left = 0;
+		for (size_t i = 0; i < n; i++) {
+			go_on(asked[i], client);
+			left += !asked[i]->asked;
+		}
+		left += n > 0 ? http_client_run(client, LOOK_NS) : 0;
+	} while (left > 0);
+	for (size_t i = 0; i < n; i++) {
 		http_target_free(asked[i]->target);
+		http_login_unref(asked[i]->login);
+	}
 	http_client_free(client);
 }

@@ -304,20 +304,6 @@ batch_refuse(const struct batch *b, size_t i, const char *reason)
 }
 
 void
-batch_discard(const struct batch *b)
-{
-	struct receipt_run one;
-	const struct receipt_run *runs;
-
-	for (size_t i = 0; i < b->n; i++) {
-		size_t n = batch_runs(b, i, &one, &runs);
-
-		for (size_t k = 0; k < n; k++)
-			atomic_store(&runs[k].receipt->discarded, true);
-	}
-}
-
-void
 batch_compact(struct batch *b)
 {
 	size_t kept = 0;

@@ -10,11 +10,13 @@
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
 #include "longship/flow/dead_letter.h"
+#include "longship/flow/http_login.h"
 #include "longship/flow/runtime.h"
 #include "sender_priv.h"
 
 #define RETRY_AFTER_MAX_NS (3600 * NS_PER_S) /* a longer Retry-After is not believed */
 #define LOG_INTERVAL_NS (10 * NS_PER_S)      /* of repeated warnings per destination */
+#define TLS_LOG_INTERVAL_NS (60 * NS_PER_S)
 #define QUOTED_REPLY_BYTES_MAX 1024          /* of a reply in the log */
 
 static const double duration_bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
@@ -83,6 +85,7 @@ destination_new(struct runtime *runtime, const char *component_id, const struct 
 	d->target = http_target_new(http);
 	d->options = *options;
 	d->options.dead_letters = dead_letters_ref(options->dead_letters);
+	d->options.login = http_login_ref(options->login);
 	d->timeout_ns = options->remote_timeout_ns;
 	atomic_init(&d->batch_bytes_max, UINT64_MAX);
 	if (tenant.len > 0) {
@@ -125,6 +128,7 @@ destination_unref(struct destination *d)
 	}
 	(void)pthread_mutex_unlock(&all.lock);
 	http_target_free(d->target);
+	http_login_unref(d->options.login);
 	dead_letters_unref(d->options.dead_letters);
 	mem_free(d->component_id);
 	mem_free(d->host);
@@ -226,6 +230,16 @@ destination_note_error(struct destination *d, const struct http_result *result)
 		(void)snprintf(d->last_error, sizeof(d->last_error), "%s", why);
 	(void)pthread_mutex_unlock(&all.lock);
 	arena_free(arena);
+}
+
+void
+destination_look_at_tls(struct destination *d)
+{
+	const char *error = http_target_tls_error(d->target);
+
+	if (error != NULL && log_rate(&d->tls_logged_ns, TLS_LOG_INTERVAL_NS))
+		log_error(d->component_id, "changed certificates are not used; those of before are, where there were any", "host", d->host, "err",
+			error, NULL);
 }
 
 const char *

@@ -10,6 +10,7 @@
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
 #include "longship/base/vec.h"
+#include "longship/flow/http_login.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
 #include "longship/os/notify.h"
@@ -99,10 +100,16 @@ send_queue_free(struct send_queue *q)
 	mem_free(q);
 }
 
+unsigned
+send_queue_len(const struct send_queue *q)
+{
+	return atomic_load_explicit(&q->n, memory_order_relaxed);
+}
+
 bool
 send_queue_full(const struct send_queue *q)
 {
-	return atomic_load_explicit(&q->n, memory_order_relaxed) >= SEND_QUEUE_MAX;
+	return send_queue_len(q) >= SEND_QUEUE_MAX;
 }
 
 void
@@ -191,6 +198,8 @@ on_done(void *ptr, const struct http_result *result)
 	q->call = NULL;
 	s->on_wire--;
 	destination_observe(d, r, result);
+	if (result->status == 401 && d->options.login != NULL)
+		http_login_refused(d->options.login);
 	if (result->repeated)
 		request_count_resent(r);
 	if (again && d->options.attempts_max > 0 && r->attempts >= d->options.attempts_max) {
@@ -227,6 +236,24 @@ may_start(const struct sender *s, const struct send_queue *q, int64_t now)
 	return s->on_wire == 0 && s->starting.len == 0;
 }
 
+/* The destination's credentials are there. Lock held. */
+static bool
+may_log_in(struct sender *s, struct send_queue *q)
+{
+	struct destination *d = q->destination;
+
+	switch (d->options.login != NULL ? http_login_prepare(d->options.login, s->client) : LOGIN_READY) {
+	case LOGIN_READY:
+		return true;
+	case LOGIN_WAIT:
+		return false;
+	case LOGIN_FAILED:
+		break;
+	}
+	destination_failed(d, q->head, &(struct http_result){.error = http_login_error(d->options.login)}, REPLY_RETRY);
+	return false;
+}
+
 static void
 note_unmarked(struct sender *s, const struct request *r)
 {
@@ -253,7 +280,7 @@ pick(struct sender *s)
 	q = s->first != NULL ? s->first : s->queues;
 	s->first = NULL;
 	for (struct send_queue *begin = q; q != NULL && !s->stop && !s->cut_off;) {
-		if (may_start(s, q, now)) {
+		if (may_start(s, q, now) && may_log_in(s, q)) {
 			if (!q->head->in_window) {
 				q->head->in_window = true;
 				s->window_bytes += q->head->source_bytes;
@@ -306,14 +333,20 @@ static void
 start(struct send_queue *q)
 {
 	struct destination *d = q->destination;
-	const char *headers[] = {"Content-Type: application/x-protobuf", "Content-Encoding: snappy", d->tenant_header, NULL};
+	const char *headers[5] = {"Content-Type: application/x-protobuf", "Content-Encoding: snappy"};
+	size_t n = 2;
 
+	if (d->tenant_header != NULL)
+		headers[n++] = d->tenant_header;
+	if (d->options.login != NULL)
+		headers[n] = http_login_header(d->options.login);
 	if (q->head->maybe_stored)
 		request_count_resent(q->head);
 	q->head->attempts++;
 	q->started_ns = clock_mono_ns();
 	q->sender->on_wire++;
 	q->call = http_call_start(q->sender->client, d->target, headers, q->head->body, q->head->body_bytes, d->timeout_ns, on_done, q);
+	destination_look_at_tls(d);
 }
 
 static void
@@ -325,12 +358,20 @@ cancel(struct send_queue *q)
 }
 
 static void
+cancel_logins(struct sender *s)
+{
+	for (struct send_queue *q = s->queues; q != NULL; q = q->next)
+		http_login_cancel(q->destination->options.login);
+}
+
+static void
 cut_off(struct sender *s)
 {
 	for (struct send_queue *q = s->queues; q != NULL; q = q->next) {
 		if (q->call != NULL)
 			cancel(q);
 	}
+	cancel_logins(s);
 }
 
 /* Quiescing waits for a call no longer than its remote_timeout, however long the destination's time-outs have grown. Returns when
@@ -386,6 +427,7 @@ report(struct sender *s)
 	if (cut)
 		cut_off(s);
 	if (s->on_wire == 0 && s->quiesce && !s->quiesced) {
+		cancel_logins(s);
 		discard_all(s);
 		write_store(s);
 		(void)pthread_mutex_lock(&s->lock);

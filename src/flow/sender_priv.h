@@ -18,7 +18,7 @@ struct destination {
 	/* Sender thread. */
 	unsigned failures;     /* in a row */
 	int64_t retry_at_ns;   /* monotonic; 0: now */
-	int64_t logged_ns;     /* log_rate */
+	int64_t logged_ns, tls_logged_ns; /* log_rate */
 	struct {
 		const char *reason;
 		int64_t logged_ns;
@@ -45,6 +45,8 @@ void destination_works(struct destination *);
 void destination_count_sent(struct destination *, const struct request *, uint64_t entries);
 /* Sets retry_at_ns. */
 void destination_failed(struct destination *, const struct request *, const struct http_result *, enum reply_kind);
+/* Says it when certificates have changed and cannot be used. */
+void destination_look_at_tls(struct destination *);
 /* For status and log. */
 void destination_note_error(struct destination *, const struct http_result *);
 const char *destination_quote(struct destination *); /* the last one; sender thread */

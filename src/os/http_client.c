@@ -27,16 +27,22 @@ struct http_client {
 };
 
 struct http_target {
-	char *url, *username, *password, *bearer, *ca_file, *cert_file, *key_file, *server_name, *proxy, *no_proxy;
+	char *url, *proxy, *no_proxy;
+	char *host_header; /* "Host: …" where server_name stands in the URL instead; else NULL */
+	struct curl_slist *connect_to, *proxy_headers;
+	struct tls_files *tls;
 	VEC(char *) headers;
 	bool insecure, follow, http2, show_certificate;
-	VEC(CURL *) idle;
+	int tls_min_minor;
+	unsigned generation; /* counts on with the certificates */
+	VEC(CURL *) idle;    /* of this generation */
 };
 
 struct http_call {
 	struct http_client *client;
 	struct http_target *target;
 	CURL *easy;
+	unsigned generation; /* of easy */
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
 	struct buf reply;
@@ -82,28 +88,85 @@ http_client_free(struct http_client *c)
 	mem_free(c);
 }
 
+static char *
+format(const char *text, const char *a, const char *b, const char *c, const char *d)
+{
+	char *out = NULL;
+
+	if (asprintf(&out, text, a, b, c, d) < 0)
+		abort();
+	return out;
+}
+
+/*
+ * curl asks for and verifies the name in the URL. So the server's name goes there, connections to it go to the real host,
+ * and that is told in the Host header.
+ */
+static void
+rename_host(struct http_target *t, const char *name)
+{
+	CURLU *url = curl_url();
+	char *host = NULL, *port = NULL, *shown = NULL, *whole = NULL, *text;
+
+	if (url != NULL && curl_url_set(url, CURLUPART_URL, t->url, 0) == CURLUE_OK && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+		curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK && curl_url_set(url, CURLUPART_HOST, name, 0) == CURLUE_OK &&
+		curl_url_get(url, CURLUPART_URL, &whole, 0) == CURLUE_OK) {
+		bool usual = curl_url_get(url, CURLUPART_PORT, &shown, 0) != CURLUE_OK;
+
+		text = format("%s:%s:%s:%s", name, port, host, port);
+		t->connect_to = curl_slist_append(NULL, text);
+		free(text);
+		text = format("Host: %s%s%s%s", host, usual ? "" : ":", usual ? "" : port, "");
+		t->host_header = copy(text);
+		free(text);
+		mem_free(t->url);
+		t->url = copy(whole);
+	}
+	curl_free(host);
+	curl_free(port);
+	curl_free(shown);
+	curl_free(whole);
+	curl_url_cleanup(url);
+}
+
+static const char *
+environment(const char *lower, const char *upper)
+{
+	const char *value = getenv(lower);
+
+	return value != NULL && value[0] != '\0' ? value : getenv(upper);
+}
+
 struct http_target *
 http_target_new(const struct http_options *o)
 {
 	struct http_target *t = mem_new(struct http_target);
+	bool https = strncasecmp(o->url, "https:", 6) == 0;
 
 	t->url = copy(o->url);
-	t->username = copy(o->username);
-	t->password = copy(o->password);
-	t->bearer = copy(o->bearer_token);
-	t->ca_file = copy(o->ca_file);
-	t->cert_file = copy(o->cert_file);
-	t->key_file = copy(o->key_file);
-	t->server_name = copy(o->server_name);
-	t->proxy = copy(o->proxy_url);
-	t->no_proxy = copy(o->no_proxy);
+	t->proxy = copy(o->proxy_from_environment ? environment(https ? "https_proxy" : "http_proxy", https ? "HTTPS_PROXY" : "HTTP_PROXY") : o->proxy_url);
+	t->no_proxy = copy(o->proxy_from_environment ? environment("no_proxy", "NO_PROXY") : o->no_proxy);
+	t->tls = tls_files_new(&o->tls);
 	t->insecure = o->insecure_skip_verify;
+	t->tls_min_minor = o->tls_min_minor;
 	t->follow = o->follow_redirects;
 	t->http2 = o->http2;
 	t->show_certificate = o->show_certificate;
 	for (size_t i = 0; o->headers != NULL && o->headers[i] != NULL; i++)
 		vec_push(&t->headers, copy(o->headers[i]));
+	for (size_t i = 0; o->proxy_headers != NULL && o->proxy_headers[i] != NULL; i++)
+		t->proxy_headers = curl_slist_append(t->proxy_headers, o->proxy_headers[i]);
+	if (o->server_name != NULL && https)
+		rename_host(t, o->server_name);
 	return t;
+}
+
+static void
+drop_idle(struct http_target *t)
+{
+	for (size_t i = 0; i < t->idle.len; i++)
+		curl_easy_cleanup(t->idle.items[i]);
+	t->idle.len = 0;
 }
 
 void
@@ -111,23 +174,25 @@ http_target_free(struct http_target *t)
 {
 	if (t == NULL)
 		return;
-	for (size_t i = 0; i < t->idle.len; i++)
-		curl_easy_cleanup(t->idle.items[i]);
+	drop_idle(t);
 	for (size_t i = 0; i < t->headers.len; i++)
 		mem_free(t->headers.items[i]);
 	vec_done(&t->idle);
 	vec_done(&t->headers);
+	curl_slist_free_all(t->connect_to);
+	curl_slist_free_all(t->proxy_headers);
+	tls_files_free(t->tls);
 	mem_free(t->url);
-	mem_free(t->username);
-	mem_free(t->password);
-	mem_free(t->bearer);
-	mem_free(t->ca_file);
-	mem_free(t->cert_file);
-	mem_free(t->key_file);
-	mem_free(t->server_name);
+	mem_free(t->host_header);
 	mem_free(t->proxy);
 	mem_free(t->no_proxy);
 	mem_free(t);
+}
+
+const char *
+http_target_tls_error(const struct http_target *t)
+{
+	return tls_files_error(t->tls);
 }
 
 static size_t
@@ -164,12 +229,16 @@ on_sending(void *ptr, char *remote_ip, char *local_ip, int remote_port, int loca
 static void
 set_tls(CURL *e, const struct http_target *t)
 {
-	if (t->ca_file != NULL)
-		(void)curl_easy_setopt(e, CURLOPT_CAINFO, t->ca_file);
-	if (t->cert_file != NULL)
-		(void)curl_easy_setopt(e, CURLOPT_SSLCERT, t->cert_file);
-	if (t->key_file != NULL)
-		(void)curl_easy_setopt(e, CURLOPT_SSLKEY, t->key_file);
+	static const long versions[] = {CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_TLSv1_3};
+	static const CURLoption options[TLS_PARTS] = {[TLS_CA] = CURLOPT_CAINFO, [TLS_CERT] = CURLOPT_SSLCERT, [TLS_KEY] = CURLOPT_SSLKEY};
+
+	for (int i = 0; i < TLS_PARTS; i++) {
+		const char *path = tls_files_path(t->tls, (enum tls_part)i);
+
+		if (path != NULL)
+			(void)curl_easy_setopt(e, options[i], path);
+	}
+	(void)curl_easy_setopt(e, CURLOPT_SSLVERSION, t->tls_min_minor >= 0 ? versions[t->tls_min_minor] : (long)CURL_SSLVERSION_TLSv1_2);
 	if (t->insecure) {
 		(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
 		(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -196,18 +265,14 @@ new_easy(const struct http_target *t)
 	(void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, t->follow ? 1L : 0L);
 	(void)curl_easy_setopt(e, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
 	(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, t->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-	if (t->username != NULL) {
-		(void)curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-		(void)curl_easy_setopt(e, CURLOPT_USERNAME, t->username);
-		(void)curl_easy_setopt(e, CURLOPT_PASSWORD, t->password != NULL ? t->password : "");
-	}
-	if (t->bearer != NULL) {
-		(void)curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
-		(void)curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, t->bearer);
-	}
 	(void)curl_easy_setopt(e, CURLOPT_PROXY, t->proxy != NULL ? t->proxy : "");
 	if (t->no_proxy != NULL)
 		(void)curl_easy_setopt(e, CURLOPT_NOPROXY, t->no_proxy);
+	if (t->proxy_headers != NULL)
+		(void)curl_easy_setopt(e, CURLOPT_PROXYHEADER, t->proxy_headers);
+	if (t->connect_to != NULL)
+		(void)curl_easy_setopt(e, CURLOPT_CONNECT_TO, t->connect_to);
+	(void)curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
 	if (t->show_certificate)
 		(void)curl_easy_setopt(e, CURLOPT_CERTINFO, 1L);
 	set_tls(e, t);
@@ -219,6 +284,8 @@ make_headers(const struct http_target *t, const char *const *extra)
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
 
+	if (t->host_header != NULL)
+		list = curl_slist_append(list, t->host_header);
 	for (size_t i = 0; i < t->headers.len; i++)
 		list = curl_slist_append(list, t->headers.items[i]);
 	for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
@@ -241,6 +308,11 @@ http_call_start(struct http_client *client, struct http_target *target, const ch
 	call->done = done;
 	call->ptr = ptr;
 	call->body_bytes = body_bytes;
+	if (tls_files_refresh(target->tls)) {
+		target->generation++;
+		drop_idle(target);
+	}
+	call->generation = target->generation;
 	call->easy = target->idle.len > 0 ? target->idle.items[--target->idle.len] : new_easy(target);
 	call->headers = make_headers(target, extra_headers);
 	call->started_ns = clock_mono_ns();
@@ -264,7 +336,10 @@ end_call(struct http_call *call)
 	(void)curl_multi_remove_handle(call->client->multi, call->easy);
 	(void)curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);
 	(void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
-	vec_push(&call->target->idle, call->easy);
+	if (call->generation == call->target->generation)
+		vec_push(&call->target->idle, call->easy);
+	else
+		curl_easy_cleanup(call->easy);
 	curl_slist_free_all(call->headers);
 	call->client->n_calls--;
 	buf_done(&call->reply);

@@ -19,13 +19,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/mem.h"
 #include "longship/base/vec.h"
+#include "longship/os/tls.h"
 
 #define SERVER_MAGIC 0x4775e24eu
 #define REQUEST_MAGIC 0x4775e24fu
@@ -357,16 +357,15 @@ static bool
 client_certificate_ok(const struct http_server *server, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info;
-	unsigned status = 0;
 
 	if (server->options.tls_client_ca_pem.len == 0)
 		return true;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	if (info == NULL || info->tls_session == NULL)
 		return false;
-	if (gnutls_certificate_get_peers(info->tls_session, NULL) == NULL)
+	if (!tls_peer_shown(info->tls_session))
 		return server->options.tls_client_optional;
-	return gnutls_certificate_verify_peers2(info->tls_session, &status) == 0 && status == 0;
+	return tls_peer_verified(info->tls_session);
 }
 
 /* After the headers: what can be refused is refused before the body is read. */

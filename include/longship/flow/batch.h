@@ -182,8 +182,6 @@ batch_runs(const struct batch *b, size_t i, struct receipt_run *one, const struc
 /* On the receipts of entry i: it has become `more` further entries or branches; a destination refused it. */
 void batch_branch(const struct batch *, size_t i, size_t more);
 void batch_refuse(const struct batch *, size_t i, const char *reason);
-/* The lines of all entries are given up: their spans are read again. */
-void batch_discard(const struct batch *);
 
 /* Marks entry i as dropped (once). */
 void batch_drop(struct batch *, size_t i, const struct drop_reason *);

@@ -25,6 +25,7 @@ struct destination_options {
 	uint64_t attempts_max; /* 0: for ever; else the request is refused after so many */
 	bool retry_429;
 	struct dead_letters *dead_letters; /* flow/dead_letter.h: keeps what is refused; NULL: nobody does. Referenced */
+	struct http_login *login;          /* flow/http_login.h; NULL: none. Referenced */
 };
 
 /* Where requests go: an endpoint and a tenant. Shared by the lanes; reference counted; any thread. */
@@ -58,6 +59,7 @@ void send_queue_free(struct send_queue *);
 /* A lane should prepare no more for it. Any thread. */
 #define SEND_QUEUE_MAX 2 /* one on the wire, one prepared */
 bool send_queue_full(const struct send_queue *);
+unsigned send_queue_len(const struct send_queue *);
 /* Takes the request. Lane thread. */
 void sender_submit(struct send_queue *, struct request *);
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "longship/base/str.h"
+#include "longship/os/tls.h"
 
 struct http_client;
 struct http_target;
@@ -22,10 +23,13 @@ struct http_call;
 struct http_options { /* all strings are copied; NULL: not given */
 	const char *url;
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-	const char *username, *password, *bearer_token;
-	const char *ca_file, *cert_file, *key_file, *server_name;
+	struct tls_files_options tls;
+	const char *server_name; /* to ask for and to find in the certificate; NULL: the URL's */
 	bool insecure_skip_verify;
-	const char *proxy_url, *no_proxy; /* http_proxy and its like in the environment are not heeded */
+	int tls_min_minor; /* 0 … 3: TLS 1.0 … 1.3; -1: 1.2 */
+	const char *proxy_url, *no_proxy;
+	bool proxy_from_environment; /* else http_proxy and its like are not heeded */
+	const char *const *proxy_headers; /* for a tunnel; "Name: value", NULL-terminated; may be NULL */
 	bool follow_redirects;
 	bool http2;
 	bool show_certificate; /* cert_expires of the result */
@@ -59,6 +63,8 @@ void http_client_wake(struct http_client *);
 
 struct http_target *http_target_new(const struct http_options *);
 void http_target_free(struct http_target *);
+/* Certificates on disk that have changed but cannot be used (the old ones are), or NULL. As of the last call that was started. */
+const char *http_target_tls_error(const struct http_target *);
 
 typedef void http_done(void *ptr, const struct http_result *);
 /* POSTs body (borrowed until done). The call ends with exactly one callback, from http_client_run, unless it is cancelled. extra_headers are

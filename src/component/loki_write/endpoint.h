@@ -9,28 +9,25 @@
 #include "longship/base/map.h"
 #include "longship/flow/component.h"
 #include "longship/flow/dead_letter.h"
+#include "longship/flow/http_login.h"
+#include "longship/flow/http_settings.h"
 #include "longship/flow/sender.h"
-#include "longship/os/http_client.h"
 
 #define TENANT_BYTES_MAX 150 /* of a tenant's name that comes from an entry; Loki's limit */
 #define TENANTS_MAX 1000 /* tenants of one endpoint: they can come from log content */
 
-struct basic_auth_args {
-	struct str username, password, password_file;
-};
-
-struct tls_args {
-	struct str ca_file, cert_file, key_file;
-	bool insecure_skip_verify;
+struct queue_args {
+	int64_t capacity_bytes, min_shards, drain_timeout_ns;
+	bool block_on_overflow;
 };
 
 struct endpoint_args {
-	struct str url, name, tenant_id, bearer_token, proxy_url, no_proxy;
+	struct str url, name, tenant_id;
 	int64_t batch_wait_ns, batch_size_bytes, remote_timeout_ns, min_backoff_ns, max_backoff_ns, max_backoff_retries;
-	bool retry_429, follow_redirects, enable_http2;
+	bool retry_429;
 	struct str_map headers;
-	struct basic_auth_args *basic_auth;
-	struct tls_args *tls;
+	struct queue_args *queue;
+	struct http_settings http;
 	struct src_pos pos;
 };
 
@@ -42,13 +39,14 @@ struct endpoint {
 	struct component *component;
 	char *host;
 	struct http_options http;
+	struct http_login *login; /* one reference */
 	struct arena *arena; /* texts of http */
 	struct dead_letters *dead_letters; /* one reference; NULL: not configured */
 	pthread_mutex_t lock;
 	struct map destinations; /* tenant → struct destination, one reference each */
 };
 
-/* NULL with the reason in component_fail when a file that it names cannot be read. */
+/* Never fails: files that it names are read when something is sent. */
 struct endpoint *endpoint_new(struct component *, const struct endpoint_args *, struct dead_letters *);
 void endpoint_free(struct endpoint *);
 /* Without a reference; lives as long as the endpoint. NULL when there are too many tenants. */

@@ -4,8 +4,6 @@
  * own outlets. New arguments come while the lanes are parked, when nothing is open or queued: everything is
  * made anew.
  */
-#include <errno.h>
-
 #include "endpoint.h"
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
@@ -130,7 +128,7 @@ open_dead_letters(struct component *c, const struct dead_letter_args *args)
 	return d;
 }
 
-static int
+static void
 build(struct write_state *w, const struct write_args *args)
 {
 	const struct endpoint_args *endpoints = args->endpoints.items;
@@ -140,30 +138,23 @@ build(struct write_state *w, const struct write_args *args)
 	w->endpoints = mem_zalloc(args->endpoints.n * sizeof(*w->endpoints));
 	for (size_t i = 0; i < args->endpoints.n; i++) {
 		w->endpoints[i] = endpoint_new(w->component, &endpoints[i], w->dead_letters);
-		if (w->endpoints[i] == NULL) {
-			take_down(w);
-			return -EINVAL;
-		}
 		w->n_endpoints++;
 	}
 	w->n_lanes = lanes_count(w->component->runtime->lanes);
 	w->lanes = mem_zalloc(w->n_lanes * sizeof(*w->lanes));
 	for (unsigned i = 0; i < w->n_lanes; i++)
 		w->lanes[i].endpoints = mem_zalloc(w->n_endpoints * sizeof(struct tenant_outlets));
-	return 0;
 }
 
 static int
 start(struct component *c, const void *args)
 {
 	struct write_state *w = c->state;
-	int r;
 
 	w->component = c;
-	r = build(w, args);
-	if (r == 0)
-		component_set_health(c, HEALTH_HEALTHY, "started component");
-	return r;
+	build(w, args);
+	component_set_health(c, HEALTH_HEALTHY, "started component");
+	return 0;
 }
 
 static void
@@ -173,16 +164,26 @@ update(struct component *c, const void *old_args, const void *args)
 
 	(void)old_args;
 	take_down(w);
-	if (build(w, args) < 0)
-		component_set_health(c, HEALTH_UNHEALTHY, "the new endpoints could not be set up; entries wait in their sources");
-	else
-		component_set_health(c, HEALTH_HEALTHY, "updated component");
+	build(w, args);
+	component_set_health(c, HEALTH_HEALTHY, "updated component");
 }
 
 static void
 stop(struct component *c)
 {
 	take_down(c->state);
+}
+
+/* Batches that may wait before what comes is given up; 0: nothing is given up. */
+static unsigned
+queue_max(const struct endpoint_args *args)
+{
+	int64_t n;
+
+	if (args->queue == NULL || args->queue->block_on_overflow)
+		return 0;
+	n = args->queue->capacity_bytes / args->batch_size_bytes;
+	return n < 1 ? 1 : n > INT16_MAX ? INT16_MAX : (unsigned)n;
 }
 
 static struct outlet_options
@@ -195,6 +196,7 @@ outlet_options(const struct write_state *w, const struct endpoint *e)
 		.external_labels = &w->args->external_labels,
 		.host = str_from(e->host),
 		.dead_letters = w->dead_letters,
+		.queue_max = queue_max(e->args),
 	};
 }
 
@@ -280,10 +282,6 @@ consume(struct component *c, struct batch *b)
 	struct lane *lane = lane_current();
 
 	assert(lane != NULL);
-	if (w->n_endpoints == 0) { /* an update failed: nothing may be lost */
-		batch_discard(b);
-		return;
-	}
 	for (size_t k = 0; k < w->n_endpoints; k++)
 		write_to(w, lane, k, b);
 	if (w->dead_letters != NULL)

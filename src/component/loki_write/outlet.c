@@ -95,7 +95,7 @@ outlet_free(struct outlet *o)
 struct send_queue *
 outlet_pressure(const struct outlet *o)
 {
-	return send_queue_full(o->queue) ? o->queue : NULL;
+	return o->options.queue_max == 0 && send_queue_full(o->queue) ? o->queue : NULL;
 }
 
 /* Takes from the budget what the open batch has grown by. */
@@ -371,8 +371,12 @@ outlet_add(struct outlet *o, const struct batch *b, size_t i)
 void
 outlet_add_run(struct outlet *o, const struct batch *b, size_t i, size_t end)
 {
-	for (; i < end; i++)
-		outlet_add(o, b, i);
+	for (; i < end; i++) {
+		if (o->options.queue_max > 0 && send_queue_len(o->queue) >= o->options.queue_max)
+			refuse(o, b, i, "queue_is_full", "queue_is_full");
+		else
+			outlet_add(o, b, i);
+	}
 	count_memory(o);
 }
 

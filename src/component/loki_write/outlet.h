@@ -30,6 +30,7 @@ struct outlet_options {
 	uint64_t streams_max; /* per batch; 0: unlimited */
 	const struct str_map *external_labels;
 	struct str tenant, host;
+	unsigned queue_max; /* requests that may wait before what comes is given up; 0: readers wait instead */
 	struct dead_letters *dead_letters; /* NULL: not configured; the caller commits */
 };
 
