@@ -1,18 +1,94 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/codec/logfmt.h"
 
-#include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /*
  * One function per piece of the grammar:
  *	record = { garbage } [ key [ '=' [ value | quoted ] ] ] …
- * Garbage is every byte up to the blank. A key is any run of other bytes but '=' and '"'.
+ * Garbage is every byte up to the blank. A key is any run of other bytes but '=' and '"'. Bytes are told apart 64 at a time.
  */
 
-/* What ends a run of bytes. */
-enum { BLANK = 1, EQUALS = 2, QUOTE = 4, MULTIBYTE = 8 };
+#define BLOCK 64
 
-static const uint8_t kinds[256] = {[0 ... ' '] = BLANK, ['='] = EQUALS, ['"'] = QUOTE, [0x80 ... 0xff] = MULTIBYTE};
+static inline void
+tell_apart(struct logfmt *l, const char *bytes)
+{
+	l->ends = l->wide = l->quotes = 0;
+#ifdef __SSE2__
+	for (size_t i = 0; i < BLOCK; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(bytes + i));
+		__m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+		__m128i blank = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(' ')), v);
+		__m128i end = _mm_or_si128(_mm_or_si128(blank, quote), _mm_cmpeq_epi8(v, _mm_set1_epi8('=')));
+
+		l->ends |= (uint64_t)(unsigned)_mm_movemask_epi8(end) << i;
+		l->wide |= (uint64_t)(unsigned)_mm_movemask_epi8(v) << i;
+		l->quotes |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(quote, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')))) << i;
+	}
+#else
+	for (size_t i = 0; i < BLOCK; i++) {
+		unsigned char c = (unsigned char)bytes[i];
+
+		l->ends |= (uint64_t)(c <= ' ' || c == '=' || c == '"') << i;
+		l->wide |= (uint64_t)(c >= 0x80) << i;
+		l->quotes |= (uint64_t)(c == '"' || c == '\\') << i;
+	}
+#endif
+}
+
+/* Makes p, which is within the record, one of the block's bytes; returns its number there. */
+static inline unsigned
+look_at(struct logfmt *l, const char *p)
+{
+	size_t left = (size_t)(l->end - p);
+	char tail[BLOCK];
+
+	if (l->block != NULL && (size_t)(p - l->block) < BLOCK)
+		return (unsigned)(p - l->block);
+	l->block = p;
+	if (left >= BLOCK) {
+		tell_apart(l, p);
+	} else {
+		memset(tail, ' ', sizeof(tail)); /* as if the record ended in blanks */
+		memcpy(tail, p, left);
+		tell_apart(l, tail);
+	}
+	return 0;
+}
+
+/* The first byte from p on that ends a key or value, or the record's end. */
+static inline const char *
+find_end(struct logfmt *l, const char *p)
+{
+	const char *end = l->end;
+
+	while (p < end) {
+		unsigned at = look_at(l, p);
+		uint64_t left = l->ends >> at;
+
+		if (left != 0) {
+			p += __builtin_ctzll(left);
+			return p < end ? p : end;
+		}
+		p = l->block + BLOCK;
+	}
+	return end;
+}
+
+/* Whether one of n bytes at p is not ASCII. */
+static inline bool
+any_wide(const struct logfmt *l, const char *p, size_t n)
+{
+	if (p >= l->block && (size_t)(p - l->block) + n < BLOCK)
+		return (l->wide >> (p - l->block) & ((UINT64_C(1) << n) - 1)) != 0;
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)p[i] >= 0x80)
+			return true;
+	return false;
+}
 
 void
 logfmt_init(struct logfmt *l, struct str text, struct arena *arena)
@@ -24,23 +100,21 @@ logfmt_init(struct logfmt *l, struct str text, struct arena *arena)
 static bool
 next_record(struct logfmt *l)
 {
+	struct str record;
+
 	if (l->rest.len == 0)
 		return false;
-	(void)str_cut(l->rest, '\n', &l->record, &l->rest);
-	if (l->record.len > LOGFMT_RECORD_BYTES_MAX) {
+	(void)str_cut(l->rest, '\n', &record, &l->rest);
+	l->block = NULL;
+	if (record.len > LOGFMT_RECORD_BYTES_MAX) {
 		l->failed = true;
 		return false;
 	}
-	if (l->record.len > 0 && l->record.s[l->record.len - 1] == '\r')
-		l->record.len--;
+	if (record.len > 0 && record.s[record.len - 1] == '\r')
+		record.len--;
+	l->p = record.s;
+	l->end = record.s + record.len;
 	return true;
-}
-
-static void
-advance(struct logfmt *l, size_t n)
-{
-	if (n > 0) /* there may be no record yet */
-		l->record = (struct str){l->record.s + n, l->record.len - n};
 }
 
 static bool
@@ -57,32 +131,27 @@ key_valid(struct str key)
 	return str_utf8_valid(key) && str_find(key, STR("\xef\xbf\xbd")) < 0;
 }
 
-static bool
+static inline bool
 read_key(struct logfmt *l, struct str *ret)
 {
-	const char *s = l->record.s, *p = s, *end = s + l->record.len;
-	uint8_t seen = 0;
+	const char *s = l->p, *p = find_end(l, s);
 
-	for (; p < end && (kinds[(unsigned char)*p] & (BLANK | EQUALS | QUOTE)) == 0; p++)
-		seen |= kinds[(unsigned char)*p];
 	*ret = (struct str){s, (size_t)(p - s)};
-	if (p == s || (p < end && *p == '"') || ((seen & MULTIBYTE) != 0 && !key_valid(*ret)))
+	if (p == s || (p < l->end && *p == '"') || (any_wide(l, s, ret->len) && !key_valid(*ret)))
 		return fail(l);
-	advance(l, ret->len);
+	l->p = p;
 	return true;
 }
 
-static bool
+static inline bool
 read_bare(struct logfmt *l, struct str *ret)
 {
-	const char *s = l->record.s, *p = s, *end = s + l->record.len;
+	const char *s = l->p, *p = find_end(l, s);
 
-	while (p < end && (kinds[(unsigned char)*p] & (BLANK | EQUALS | QUOTE)) == 0)
-		p++;
-	if (p < end && kinds[(unsigned char)*p] != BLANK)
+	if (p < l->end && (*p == '=' || *p == '"'))
 		return fail(l);
 	*ret = (struct str){s, (size_t)(p - s)};
-	advance(l, ret->len);
+	l->p = p;
 	return true;
 }
 
@@ -173,36 +242,42 @@ unquote(struct logfmt *l, struct str inner, struct str *ret)
 	return true;
 }
 
+/* The closing quote from p on, or the record's end. */
+static const char *
+find_quote(struct logfmt *l, const char *p, bool *ret_escapes)
+{
+	const char *end = l->end;
+
+	while (p < end) {
+		unsigned at = look_at(l, p);
+		uint64_t left = l->quotes >> at;
+
+		if (left == 0) {
+			p = l->block + BLOCK;
+			continue;
+		}
+		p += __builtin_ctzll(left);
+		if (*p == '"')
+			return p;
+		*ret_escapes = true;
+		p += 2;
+	}
+	return end;
+}
+
 /* At the opening quote. */
 static bool
 read_quoted(struct logfmt *l, struct str *ret)
 {
-	const char *s = l->record.s;
+	const char *s = l->p + 1, *close;
 	bool escapes = false;
-	size_t n = 1;
 
-	while (n < l->record.len && s[n] != '"') {
-		if (s[n] == '\\') {
-			escapes = true;
-			n++;
-		}
-		n++;
-	}
-	if (n >= l->record.len)
+	close = find_quote(l, s, &escapes);
+	if (close >= l->end)
 		return fail(l);
-	*ret = (struct str){s + 1, n - 1};
-	advance(l, n + 1);
+	*ret = (struct str){s, (size_t)(close - s)};
+	l->p = close + 1;
 	return !escapes || unquote(l, *ret, ret);
-}
-
-static void
-skip_garbage(struct logfmt *l)
-{
-	size_t n = 0;
-
-	while (n < l->record.len && (unsigned char)l->record.s[n] <= ' ')
-		n++;
-	advance(l, n);
 }
 
 bool
@@ -210,17 +285,21 @@ logfmt_next(struct logfmt *l, struct str *ret_key, struct str *ret_value)
 {
 	if (l->failed)
 		return false;
-	for (skip_garbage(l); l->record.len == 0; skip_garbage(l)) {
+	for (;;) {
+		while (l->p < l->end && (unsigned char)*l->p <= ' ')
+			l->p++;
+		if (l->p < l->end)
+			break;
 		if (!next_record(l))
 			return false;
 	}
 	if (!read_key(l, ret_key))
 		return false;
-	*ret_value = (struct str){l->record.s, 0};
-	if (l->record.len == 0 || l->record.s[0] != '=')
+	*ret_value = (struct str){l->p, 0};
+	if (l->p == l->end || *l->p != '=')
 		return true;
-	advance(l, 1);
-	if (l->record.len == 0 || (unsigned char)l->record.s[0] <= ' ')
+	l->p++;
+	if (l->p == l->end || (unsigned char)*l->p <= ' ')
 		return true;
-	return l->record.s[0] == '"' ? read_quoted(l, ret_value) : read_bare(l, ret_value);
+	return *l->p == '"' ? read_quoted(l, ret_value) : read_bare(l, ret_value);
 }

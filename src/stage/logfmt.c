@@ -28,23 +28,52 @@ static const struct arg_spec args[] = {
 	{0},
 };
 
+struct key {
+	struct str name;
+	size_t column;
+	struct key *next; /* that is as likely */
+};
+
+#define LIKELY 256
+
 struct state {
-	struct map keys;  /* key → column + 1; of two names for one key the last wins */
-	uint64_t likely[4]; /* a bit for each key by length, first and last byte: most keys of a line are not mapped */
+	struct key *likely[LIKELY]; /* by length, first and last byte: most keys of a line are not mapped, and end here */
 	size_t source;
 	const struct regex *regex; /* or NULL */
 };
 
-static void
-done_keys(void *ptr)
+static inline struct key **
+likely_keys(struct state *s, struct str key)
 {
-	map_done(ptr);
+	unsigned first = key.len > 0 ? (unsigned char)key.s[0] : 0, last = key.len > 0 ? (unsigned char)key.s[key.len - 1] : 0;
+
+	return &s->likely[((unsigned)key.len * 61 + first * 7 + last) % LIKELY];
 }
 
-static unsigned
-likeness(struct str key)
+static inline struct key *
+find_key(struct state *s, struct str name)
 {
-	return key.len == 0 ? 0 : ((unsigned)key.len * 61 + (unsigned char)key.s[0] * 7u + (unsigned char)key.s[key.len - 1]) & 255;
+	struct key *key = *likely_keys(s, name);
+
+	while (key != NULL && (key->name.len != name.len || memcmp(key->name.s, name.s, name.len) != 0))
+		key = key->next;
+	return key;
+}
+
+/* Of two names for one key the last wins. */
+static void
+add_key(struct stage_builder *b, struct state *s, struct str name, size_t column)
+{
+	struct key *key = find_key(s, name);
+
+	if (key == NULL) {
+		struct key **list = likely_keys(s, name);
+
+		key = arena_make(b->arena, struct key);
+		*key = (struct key){.name = arena_str(b->arena, name), .next = *list};
+		*list = key;
+	}
+	key->column = column;
 }
 
 static void *
@@ -56,14 +85,10 @@ build(struct stage_builder *b, const void *arguments)
 	if (a->mapping.n == 0 && a->regex.len == 0)
 		return stage_fail(b, "logfmt mapping or regex is required");
 	s->source = a->source.len > 0 ? columns_number(b->columns, a->source) : STAGE_NO_COLUMN;
-	map_init(&s->keys);
-	arena_defer(b->arena, done_keys, &s->keys);
 	for (size_t i = 0; i < a->mapping.n; i++) {
 		struct str name = a->mapping.items[i].name, key = a->mapping.items[i].value;
 
-		key = key.len > 0 ? key : name;
-		s->likely[likeness(key) / 64] |= UINT64_C(1) << likeness(key) % 64;
-		(void)map_set(&s->keys, key, (void *)(uintptr_t)(columns_number(b->columns, name) + 1));
+		add_key(b, s, key.len > 0 ? key : name, columns_number(b->columns, name));
 	}
 	if (a->regex.len > 0) {
 		s->regex = stage_regex_compile(b, a->regex, NULL);
@@ -74,21 +99,17 @@ build(struct stage_builder *b, const void *arguments)
 }
 
 static void
-apply_entry(const struct state *s, struct batch *b, size_t i, struct str text)
+apply_entry(struct state *s, struct batch *b, size_t i, struct str text)
 {
 	struct logfmt l;
 	struct str key, value;
 
 	logfmt_init(&l, text, b->arena);
 	while (logfmt_next(&l, &key, &value)) {
-		unsigned like = likeness(key);
+		const struct key *mapped = find_key(s, key);
 
-		if (s->likely[like / 64] >> like % 64 & 1) {
-			uintptr_t column = (uintptr_t)map_get(&s->keys, key);
-
-			if (column > 0)
-				batch_set_cell(b, column - 1, i, cell_string(value));
-		}
+		if (mapped != NULL)
+			batch_set_cell(b, mapped->column, i, cell_string(value));
 		if (s->regex != NULL && regex_test(s->regex, key) == REGEX_YES)
 			batch_set_named(b, key, i, cell_string(value));
 	}
@@ -97,7 +118,7 @@ apply_entry(const struct state *s, struct batch *b, size_t i, struct str text)
 static void
 apply(void *state, struct batch *b)
 {
-	const struct state *s = state;
+	struct state *s = state;
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {

@@ -1,17 +1,21 @@
 #!/bin/bash
 # Measures longship beside the bare loop (bare.c) on the same file, interleaved, with everything on loopback:
 #
-#     tests/bench/bench.sh [-s MIB] [-r RUNS] [-w "W1 W2"] [-l LANES] [-d DIR] [-k] [-c] [BUILD]
+#     tests/bench/bench.sh [-s MIB] [-r RUNS] [-w "W1 W2 …"] [-l LANES] [-d DIR] [-k] [-c] [BUILD]
 #
 #   W1  plain lines like an access log, about 150 bytes, one label, no stages
 #   W2  JSON lines, about 250 bytes; level becomes a label, the timestamp comes from a field
+#   logfmt    the same of logfmt lines, about 250 bytes
+#   cri       the lines of W2 as a container runtime writes them: stage.cri
+#   regex     the lines of W1: an expression with seven named groups, one becomes a label
+#   template  the lines of W2: a template with two functions makes the label
 #
 # CPU is user + system of the process alone. Both read from the page cache. -k keeps DIR. -c makes the sink unpack and count
 # what it gets (which takes CPU from the measured process on a small machine). The binary is $LONGSHIP or BUILD/longship.
 # Prints one line for each run, then medians. Exit status 1 when not all lines arrived.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); top=$(cd "$here/../.." && pwd)
-size_mib=1024 runs=3 workloads="W1 W2" lanes=1 dir= keep= decode=
+size_mib=1024 runs=3 workloads="W1 W2 logfmt regex template" lanes=1 dir= keep= decode=
 while getopts s:r:w:l:d:kc option; do
 	case $option in
 	s) size_mib=$OPTARG ;; r) runs=$OPTARG ;; w) workloads=$OPTARG ;; l) lanes=$OPTARG ;; d) dir=$OPTARG ;; k) keep=1 ;; c) decode=--decode ;;
@@ -31,31 +35,54 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-generate() { # workload: the file DIR/workload.log, made once
-	[ -s "$dir/$1.log" ] && [ "$(stat -c %s "$dir/$1.log")" -ge $((size_mib * 1048576)) ] && return
-	python3 "$here/generate.py" "$1" $((size_mib * 1048576)) >"$dir/$1.log"
+file_of() { # workload: whose lines it reads
+	case $1 in regex) echo W1 ;; template) echo W2 ;; *) echo "$1" ;; esac
+}
+
+generate() { # workload: its file, made once
+	local file
+	file=$(file_of "$1")
+	[ -s "$dir/$file.log" ] && [ "$(stat -c %s "$dir/$file.log")" -ge $((size_mib * 1048576)) ] && return
+	python3 "$here/generate.py" "$file" $((size_mib * 1048576)) >"$dir/$file.log"
+	wc -l <"$dir/$file.log" >"$dir/$file.lines"
+}
+
+stages() { # workload: the body of its loki.process; nothing: there is none
+	local label='stage.labels { values = { level = "" } }' time='stage.timestamp {
+		source = "ts"
+		format = "RFC3339Nano"
+	}'
+	case $1 in
+	W2) echo 'stage.json { expressions = { level = "", ts = "" } }'; echo "$label"; echo "$time" ;;
+	logfmt) echo 'stage.logfmt { mapping = { level = "", ts = "" } }'; echo "$label"; echo "$time" ;;
+	cri) echo 'stage.cri { }' ;;
+	regex) cat <<-'END' ;;
+		stage.regex {
+			expression = `^(?P<ip>\S+) \S+ \S+ \[(?P<time>[^\]]+)\] "(?P<method>\S+) (?P<path>\S+) (?P<protocol>[^"]+)" (?P<status>\d+) (?P<size>\d+)`
+		}
+		stage.labels { values = { status = "" } }
+		END
+	template) echo 'stage.json { expressions = { level = "" } }'
+		echo 'stage.template {'
+		echo '	source   = "level"'
+		echo '	template = "{{ .Value | ToUpper | TrimSpace }}"'
+		echo '}'
+		echo "$label" ;;
+	esac
 }
 
 config() { # workload port
-	local forward=loki.write.sink.receiver stages=
-	if [ "$1" = W2 ]; then
+	local forward=loki.write.sink.receiver body
+	body=$(stages "$1")
+	if [ -n "$body" ]; then
 		forward=loki.process.p.receiver
-		stages='loki.process "p" {
-	forward_to = [loki.write.sink.receiver]
-	stage.json { expressions = { level = "", ts = "" } }
-	stage.labels { values = { level = "" } }
-	stage.timestamp {
-		source = "ts"
-		format = "RFC3339Nano"
-	}
-}'
+		printf 'loki.process "p" {\n\tforward_to = [loki.write.sink.receiver]\n%s\n}\n' "$body"
 	fi
 	cat <<-END
 	loki.source.file "f" {
-		targets    = [{__path__ = "$dir/$1.log", job = "bench"}]
+		targets    = [{__path__ = "$dir/$(file_of "$1").log", job = "bench"}]
 		forward_to = [$forward]
 	}
-	$stages
 	loki.write "sink" {
 		endpoint { url = "http://127.0.0.1:$2/loki/api/v1/push" }
 	}
@@ -79,7 +106,7 @@ run_longship() { # workload run
 	wait_file "$at/port"; port=$(cat "$at/port")
 	config "$1" "$port" >"$at/config.alloy"
 	http=$((20000 + RANDOM % 20000))
-	bytes=$(stat -c %s "$dir/$1.log"); lines=$(cat "$dir/$1.lines")
+	bytes=$(stat -c %s "$dir/$(file_of "$1").log"); lines=$(cat "$dir/$(file_of "$1").lines")
 	start=$(date +%s.%N)
 	"$longship" run --lanes="$lanes" --storage.path="$at/data" --server.http.listen-addr="127.0.0.1:$http" "$at/config.alloy" 2>"$at/log" & pid=$!
 	pids+=("$pid")
@@ -100,7 +127,7 @@ run_longship() { # workload run
 }
 
 run_bare() { # workload run
-	"$tools/bare" "$dir/$1.log" | tr ' ' '\n' | awk -F= -v w="$1" -v r="$2" '{ v[$1] = $2 } END {
+	"$tools/bare" "$dir/$(file_of "$1").log" | tr ' ' '\n' | awk -F= -v w="$1" -v r="$2" '{ v[$1] = $2 } END {
 		printf "%s bare run=%d lines=%d seconds=%.2f MB/s=%.0f cpu_seconds=%.2f cpu_s/GiB=%.3f lines/s/core=%.0f\n", w, r, v["lines"],
 			v["seconds"], v["bytes"] / 1e6 / v["seconds"], v["cpu_seconds"], v["cpu_seconds_per_gib"], v["lines"] / v["cpu_seconds"] }'
 }
@@ -108,7 +135,6 @@ run_bare() { # workload run
 [ -x "$tools/bare" ] && [ -x "$tools/sink" ] || make -s -C "$top" BUILD="$build" "$tools/bare" "$tools/sink"
 for w in $workloads; do
 	generate "$w"
-	wc -l <"$dir/$w.log" >"$dir/$w.lines"
 	for run in $(seq "$runs"); do
 		run_bare "$w" "$run"
 		run_longship "$w" "$run"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""generate.py W1|W2 BYTES: log lines of a workload (see bench.sh) on standard output, the same in every run."""
+"""generate.py W1|W2|logfmt|cri BYTES: log lines of a workload (see bench.sh) on standard output, the same in every run."""
 
 import datetime
 import random
@@ -21,6 +21,20 @@ def w2(rng, n, at):
         rng.random() * 1000, rng.choice(WORDS), rng.choice(WORDS), rng.randrange(100000), rng.choice(STATUS))
 
 
+def logfmt(rng, n, at):
+    return ('ts=%s level=%s logger=%s.%s msg="%s %s %s" request_id=%016x user_id=%d duration=%.3fms path=/%s/%s/%d status=%d '
+            'method=%s upstream=10.%d.%d.%d:8080\n') % (
+        at.strftime("%Y-%m-%dT%H:%M:%S.") + "%09dZ" % (at.microsecond * 1000 + n % 1000), rng.choice(LEVELS), rng.choice(WORDS),
+        rng.choice(WORDS), rng.choice(WORDS), rng.choice(WORDS), rng.choice(WORDS), rng.getrandbits(64), rng.randrange(10**6),
+        rng.random() * 1000, rng.choice(WORDS), rng.choice(WORDS), rng.randrange(100000), rng.choice(STATUS), rng.choice(METHODS),
+        rng.randrange(256), rng.randrange(256), rng.randrange(256))
+
+
+def cri(rng, n, at):
+    return "%s %s F %s" % (at.strftime("%Y-%m-%dT%H:%M:%S.") + "%09dZ" % (at.microsecond * 1000 + n % 1000),
+                           rng.choice(("stdout", "stdout", "stderr")), w2(rng, n, at))
+
+
 WORDS = ("orders customers invoice payment checkout session profile search catalog inventory shipment warehouse "
          "report dashboard setting notification message upload download thumbnail").split()
 METHODS = ["GET"] * 8 + ["POST", "PUT"]
@@ -33,7 +47,7 @@ BLOCK = 20000   # distinct lines; beyond a compressor's window repeats cost as f
 
 def main():
     kind, want = sys.argv[1], int(sys.argv[2])
-    make = {"W1": w1, "W2": w2}[kind]
+    make = {"W1": w1, "W2": w2, "logfmt": logfmt, "cri": cri}[kind]
     rng = random.Random(1)
     # A few hours old, so that a real Loki takes them, too; the seconds differ, the rest does not.
     at = datetime.datetime.utcnow().replace(microsecond=0) - datetime.timedelta(hours=2)

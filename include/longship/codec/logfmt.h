@@ -11,6 +11,7 @@
  *	if (l.failed) …
  */
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "longship/base/arena.h"
 #include "longship/base/str.h"
@@ -19,9 +20,12 @@
 
 struct logfmt {
 	struct str rest;     /* after the current record */
-	struct str record;   /* what is left of it */
+	const char *p, *end; /* what is left of the record */
 	struct arena *arena; /* takes unquoted values */
 	bool failed;
+	/* Of 64 bytes from `block` on, or up to the record's end: which end a key or value, are not ASCII, end or escape in quotes. */
+	const char *block;
+	uint64_t ends, wide, quotes;
 };
 
 void logfmt_init(struct logfmt *, struct str text, struct arena *);
