@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "longship/os/sdjournal.h"
+#include "longship/os/sdjournal_files.h"
 
 /* libsystemd leaves out silently what it cannot open: each file is opened on its own. */
 

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/os/sdjournal.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <systemd/sd-id128.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
@@ -21,41 +18,61 @@
 #include "longship/base/mem.h"
 
 /*
- * A thin coat over sd-journal, and two things that it lacks: telling which files it leaves out, and why (sdjournal_scan reads
- * the headers), and outliving SIGBUS. The guard does what journald does for itself: it maps a page over the missing one.
+ * A thin coat over sd-journal, and what it lacks: outliving SIGBUS. The guard does what journald does for itself: it maps a page
+ * over the missing one.
  */
 struct sdjournal {
 	sd_journal *sd;
 	int fd;
 };
 
-#define READ_FLAGS_KNOWN 32 /* bits of incompatible_flags */
-
 static volatile sig_atomic_t guard_tripped;
+
+static struct sdjournal *
+wrap(sd_journal *sd)
+{
+	struct sdjournal *j = mem_new(struct sdjournal);
+
+	j->sd = sd;
+	j->fd = -1;
+	(void)sd_journal_set_data_threshold(sd, JOURNAL_FIELD_BYTES_MAX + 256);
+	return j;
+}
 
 int
 sdjournal_open(const struct sdjournal_options *o, struct sdjournal **ret)
 {
-	struct sdjournal *j = mem_new(struct sdjournal);
+	struct sdjournal *j;
+	sd_journal *sd;
 	int r;
 
 	if (o->path != NULL)
-		r = sd_journal_open_directory(&j->sd, o->path, 0);
+		r = sd_journal_open_directory(&sd, o->path, 0);
 	else if (o->name_space == NULL)
-		r = sd_journal_open(&j->sd, SD_JOURNAL_LOCAL_ONLY);
+		r = sd_journal_open(&sd, SD_JOURNAL_LOCAL_ONLY);
 	else if (strcmp(o->name_space, "*") == 0)
-		r = sd_journal_open_namespace(&j->sd, NULL, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES);
+		r = sd_journal_open_namespace(&sd, NULL, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES);
 	else
-		r = sd_journal_open_namespace(&j->sd, o->name_space, SD_JOURNAL_LOCAL_ONLY);
-	if (r < 0) {
-		mem_free(j);
+		r = sd_journal_open_namespace(&sd, o->name_space, SD_JOURNAL_LOCAL_ONLY);
+	if (r < 0)
 		return r;
-	}
-	(void)sd_journal_set_data_threshold(j->sd, JOURNAL_FIELD_BYTES_MAX + 256);
+	j = wrap(sd);
 	/* From here on inotify sees what is added: nothing between the end of the first reading and the first wait is missed. */
 	j->fd = sd_journal_get_fd(j->sd);
 	*ret = j;
 	return 0;
+}
+
+int
+sdjournal_open_file(const char *path, struct sdjournal **ret)
+{
+	const char *paths[] = {path, NULL};
+	sd_journal *sd;
+	int r = sd_journal_open_files(&sd, paths, 0);
+
+	if (r >= 0)
+		*ret = wrap(sd);
+	return r;
 }
 
 void
@@ -89,6 +106,25 @@ int
 sdjournal_seek_realtime(struct sdjournal *j, int64_t ns)
 {
 	return sd_journal_seek_realtime_usec(j->sd, ns > 0 ? (uint64_t)((ns + NS_PER_US - 1) / NS_PER_US) : 0);
+}
+
+int
+sdjournal_seek_this_boot(struct sdjournal *j, int64_t mono_ns)
+{
+	sd_id128_t boot;
+	int r = sd_id128_get_boot(&boot);
+
+	return r < 0 ? r : sd_journal_seek_monotonic_usec(j->sd, boot, mono_ns > 0 ? (uint64_t)(mono_ns / NS_PER_US) : 0);
+}
+
+void
+sdjournal_boot_id(char ret[33])
+{
+	sd_id128_t id;
+
+	ret[0] = '\0';
+	if (sd_id128_get_boot(&id) >= 0)
+		(void)sd_id128_to_string(id, ret);
 }
 
 int
@@ -194,32 +230,87 @@ hex_number(struct str s, uint64_t *ret)
 	return s.len > 0;
 }
 
+static unsigned
+place_item(struct str item, struct sdjournal_place *place)
+{
+	struct str value = str_from_offset(item, 2);
+	uint64_t us;
+
+	if (item.len < 2 || item.s[1] != '=')
+		return 0;
+	switch (item.s[0]) {
+	case 's':
+		if (value.len != sizeof(place->seqnum_id))
+			return 0;
+		memcpy(place->seqnum_id, value.s, value.len);
+		return 1;
+	case 'i':
+		return hex_number(value, &place->seqnum) ? 2 : 0;
+	case 't':
+		if (!hex_number(value, &us) || us >= (uint64_t)(INT64_MAX / NS_PER_US))
+			return 0;
+		place->realtime_ns = (int64_t)us * NS_PER_US;
+		return 4;
+	case 'b':
+		if (value.len == sizeof(place->boot_id))
+			memcpy(place->boot_id, value.s, value.len);
+		return 0;
+	case 'm':
+		(void)hex_number(value, &place->monotonic_us);
+		return 0;
+	case 'x':
+		(void)hex_number(value, &place->xor_hash);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 bool
 sdjournal_cursor_place(struct str cursor, struct sdjournal_place *ret)
 {
 	struct sdjournal_place place = {0};
 	unsigned found = 0;
-	uint64_t us = 0;
 
 	while (cursor.len > 0) {
-		struct str item, value;
+		struct str item;
 
 		(void)str_cut(cursor, ';', &item, &cursor);
-		value = str_from_offset(item, 2);
-		if (str_starts(item, STR("s=")) && value.len == sizeof(place.seqnum_id)) {
-			memcpy(place.seqnum_id, value.s, value.len);
-			found |= 1;
-		} else if (str_starts(item, STR("i=")) && hex_number(value, &place.seqnum)) {
-			found |= 2;
-		} else if (str_starts(item, STR("t=")) && hex_number(value, &us) && us < (uint64_t)(INT64_MAX / NS_PER_US)) {
-			found |= 4;
-		}
+		found |= place_item(item, &place);
 	}
 	if (found != 7)
 		return false;
-	place.realtime_ns = (int64_t)us * NS_PER_US;
 	*ret = place;
 	return true;
+}
+
+bool
+sdjournal_here(struct sdjournal *j, struct sdjournal_place *ret)
+{
+	char cursor[JOURNAL_CURSOR_BYTES_MAX + 1];
+
+	return sdjournal_cursor(j, cursor) >= 0 && sdjournal_cursor_place(str_from(cursor), ret);
+}
+
+static int
+order(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Source: compare_with_location in systemd's src/libsystemd/sd-journal/sd-journal.c, v252. */
+int
+sdjournal_compare(const struct sdjournal_place *a, const struct sdjournal_place *b)
+{
+	int r = 0;
+
+	if (memcmp(a->seqnum_id, b->seqnum_id, sizeof(a->seqnum_id)) == 0)
+		r = order(a->seqnum, b->seqnum);
+	if (r == 0 && memcmp(a->boot_id, b->boot_id, sizeof(a->boot_id)) == 0)
+		r = order(a->monotonic_us, b->monotonic_us);
+	if (r == 0)
+		r = order((uint64_t)a->realtime_ns, (uint64_t)b->realtime_ns);
+	return r != 0 ? r : order(a->xor_hash, b->xor_hash);
 }
 
 /* Waiting. */
@@ -296,69 +387,8 @@ sdjournal_guard_tripped(void)
 	return tripped;
 }
 
-/* Scanning. */
-
-struct scan {
-	struct sdjournal_faults *faults;
-	uint32_t good[READ_FLAGS_KNOWN], bad[READ_FLAGS_KNOWN]; /* flags that this libsystemd was seen to open, or not */
-	size_t n_good, n_bad;
-
-	const uint8_t *count_id; /* not NULL: only the entries of this seqnum id are counted */
-	uint64_t n_entries, first_seqnum, last_seqnum;
-};
-
-struct journal_header { /* the beginning of a journal file; all little-endian */
-	uint8_t signature[8];
-	uint32_t compatible_flags, incompatible_flags;
-	uint8_t state, reserved[7];
-	uint8_t file_id[16], machine_id[16], tail_entry_boot_id[16], seqnum_id[16];
-	uint64_t header_size, arena_size;
-	uint64_t data_hash_table_offset, data_hash_table_size, field_hash_table_offset, field_hash_table_size, tail_object_offset, n_objects;
-	uint64_t n_entries, tail_entry_seqnum, head_entry_seqnum;
-};
-
-static bool
-is_in(const uint32_t *flags, size_t n, uint32_t value)
-{
-	for (size_t i = 0; i < n; i++)
-		if (flags[i] == value)
-			return true;
-	return false;
-}
-
-static void
-copy_path(char to[512], const char *path)
-{
-	size_t len = strlen(path);
-
-	if (to[0] != '\0')
-		return;
-	if (len > 511)
-		len = 511;
-	memcpy(to, path, len);
-	to[len] = '\0';
-}
-
-static void
-name_flags(char to[96], uint32_t flags)
-{
-	static const char *const names[] = {"XZ", "LZ4", "KEYED-HASH", "ZSTD", "COMPACT"};
-	size_t len = 0;
-
-	to[0] = '\0';
-	for (unsigned i = 0; i < 32 && len + 24 < 96; i++) {
-		if ((flags & (UINT32_C(1) << i)) == 0)
-			continue;
-		if (i < ARRAY_LEN(names))
-			len += (size_t)snprintf(to + len, 96 - len, "%s%s", len > 0 ? " " : "", names[i]);
-		else
-			len += (size_t)snprintf(to + len, 96 - len, "%sbit-%u", len > 0 ? " " : "", i);
-	}
-}
-
-/* 0 or -errno, as libsystemd sees the file. */
-static int
-try_open(const char *path)
+int
+sdjournal_try_file(const char *path)
 {
 	const char *paths[] = {path, NULL};
 	sd_journal *sd;
@@ -369,200 +399,12 @@ try_open(const char *path)
 	return r;
 }
 
-static void
-note_unsupported(struct scan *s, const char *path, uint32_t flags)
+void
+sdjournal_machine_id(char ret[33])
 {
-	uint32_t missing = flags;
-
-	s->faults->unsupported++;
-	if (s->faults->unsupported_path[0] != '\0')
-		return;
-	copy_path(s->faults->unsupported_path, path);
-	for (size_t i = 0; i < s->n_good; i++)
-		missing &= ~s->good[i];
-	name_flags(s->faults->unsupported_flags, missing != 0 ? missing : flags);
-}
-
-static void
-look_at_flags(struct scan *s, const char *path, uint32_t flags)
-{
-	int r;
-
-	if (is_in(s->good, s->n_good, flags)) {
-		s->faults->readable++;
-		return;
-	}
-	r = is_in(s->bad, s->n_bad, flags) ? -EPROTONOSUPPORT : try_open(path);
-	if (r >= 0) {
-		if (s->n_good < READ_FLAGS_KNOWN)
-			s->good[s->n_good++] = flags;
-		s->faults->readable++;
-	} else if (r == -EPROTONOSUPPORT) {
-		if (s->n_bad < READ_FLAGS_KNOWN && !is_in(s->bad, s->n_bad, flags))
-			s->bad[s->n_bad++] = flags;
-		note_unsupported(s, path, flags);
-	} else if (r != -ENOENT) {
-		s->faults->damaged++;
-		copy_path(s->faults->damaged_path, path);
-	}
-}
-
-static void
-count_entries(struct scan *s, const struct journal_header *h)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint8_t text[32];
-
-	for (size_t i = 0; i < sizeof(h->seqnum_id); i++) {
-		text[2 * i] = (uint8_t)digits[h->seqnum_id[i] >> 4];
-		text[2 * i + 1] = (uint8_t)digits[h->seqnum_id[i] & 15];
-	}
-	if (h->n_entries == 0 || memcmp(text, s->count_id, sizeof(text)) != 0)
-		return;
-	s->n_entries += h->n_entries;
-	if (s->first_seqnum == 0 || h->head_entry_seqnum < s->first_seqnum)
-		s->first_seqnum = h->head_entry_seqnum;
-	if (h->tail_entry_seqnum > s->last_seqnum)
-		s->last_seqnum = h->tail_entry_seqnum;
-}
-
-static void
-look_at_file(struct scan *s, const char *path)
-{
-	struct journal_header h;
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	ssize_t n;
-
-	if (fd < 0) {
-		if (errno == ENOENT)
-			return;
-		s->faults->files++;
-		if (errno == EACCES || errno == EPERM) {
-			s->faults->denied++;
-			copy_path(s->faults->denied_path, path);
-		}
-		return;
-	}
-	n = pread(fd, &h, sizeof(h), 0);
-	if (fstat(fd, &st) < 0)
-		st.st_size = 0;
-	(void)close(fd);
-	s->faults->files++;
-	/* A file that is just being made is empty. */
-	if (n == 0)
-		return;
-	if (n < (ssize_t)sizeof(h) || memcmp(h.signature, "LPKSHHRH", 8) != 0 || h.header_size > (uint64_t)st.st_size ||
-		h.arena_size > (uint64_t)st.st_size - h.header_size) {
-		s->faults->damaged++;
-		copy_path(s->faults->damaged_path, path);
-		return;
-	}
-	if (s->count_id != NULL)
-		count_entries(s, &h);
-	else
-		look_at_flags(s, path, h.incompatible_flags);
-}
-
-static bool
-is_journal_name(const char *name)
-{
-	struct str s = str_from(name);
-
-	return str_ends(s, STR(".journal")) || str_ends(s, STR(".journal~"));
-}
-
-static void
-scan_files(struct scan *s, const char *dir)
-{
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-	char path[4096];
-
-	if (d == NULL) {
-		if (errno == EACCES) {
-			s->faults->files++;
-			s->faults->denied++;
-			copy_path(s->faults->denied_path, dir);
-		}
-		return;
-	}
-	while ((e = readdir(d)) != NULL && s->faults->files < JOURNAL_SCAN_FILES_MAX) {
-		if (is_journal_name(e->d_name) && snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) < (int)sizeof(path))
-			look_at_file(s, path);
-	}
-	(void)closedir(d);
-}
-
-/* "<machine id>" or "<machine id>.<namespace>". */
-static bool
-is_wanted_dir(const struct sdjournal_options *o, const char *name, const char machine[33])
-{
-	if (o->path != NULL)
-		return name[0] != '.';
-	if (strncmp(name, machine, 32) != 0)
-		return false;
-	if (o->name_space == NULL)
-		return name[32] == '\0';
-	if (strcmp(o->name_space, "*") == 0)
-		return name[32] == '\0' || name[32] == '.';
-	return name[32] == '.' && strcmp(name + 33, o->name_space) == 0;
-}
-
-static void
-scan_root(struct scan *s, const struct sdjournal_options *o, const char *root, const char machine[33])
-{
-	DIR *d = opendir(root);
-	const struct dirent *e;
-	char path[4096];
-
-	if (d == NULL)
-		return;
-	while ((e = readdir(d)) != NULL) {
-		if (e->d_name[0] == '.' || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN) ||
-			snprintf(path, sizeof(path), "%s/%s", root, e->d_name) >= (int)sizeof(path))
-			continue;
-		if (is_wanted_dir(o, e->d_name, machine))
-			scan_files(s, path);
-		else
-			s->faults->foreign++;
-	}
-	(void)closedir(d);
-}
-
-static void
-scan_all(struct scan *s, const struct sdjournal_options *o)
-{
-	char machine[33] = "";
 	sd_id128_t id;
 
-	*s->faults = (struct sdjournal_faults){0};
+	ret[0] = '\0';
 	if (sd_id128_get_machine(&id) >= 0)
-		(void)sd_id128_to_string(id, machine);
-	if (o->path != NULL) {
-		scan_files(s, o->path);
-		scan_root(s, o, o->path, machine);
-		return;
-	}
-	scan_root(s, o, "/run/log/journal", machine);
-	scan_root(s, o, "/var/log/journal", machine);
-}
-
-void
-sdjournal_scan(const struct sdjournal_options *o, struct sdjournal_faults *ret)
-{
-	struct scan s = {.faults = ret};
-
-	scan_all(&s, o);
-}
-
-bool
-sdjournal_complete(const struct sdjournal_options *o, const uint8_t seqnum_id[32])
-{
-	struct sdjournal_faults faults;
-	struct scan s = {.faults = &faults, .count_id = seqnum_id};
-
-	scan_all(&s, o);
-	/* An entry may be written between the looks at two files; none is missing then. */
-	return faults.denied == 0 && s.n_entries > 0 && s.n_entries >= s.last_seqnum - s.first_seqnum + 1;
+		(void)sd_id128_to_string(id, ret);
 }

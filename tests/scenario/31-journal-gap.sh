@@ -4,7 +4,7 @@
 # not under: address thread
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/journald.sh"
-scenario "what is vacuumed while longship is down is counted to the entry and told in the stream"
+scenario "what is vacuumed before it is read is counted to the entry and told in the stream: longship down, Loki down, with matches"
 need_journald
 cleanup() { journald_end; }
 receiver
@@ -25,13 +25,6 @@ number() { journalctl "$@" -o export | sed -n 's/^__CURSOR=.*;i=\([0-9a-f]*\);.*
 first() { echo $((0x$(number "$@" | head -n 1))); }
 last() { echo $((0x$(number "$@" | tail -n 1))); }
 archived() { ls "$JOURNAL"/*/system@*.journal >/dev/null 2>&1; }
-rotate() {
-	local before after
-	before=$(stat -c %i "$(active)")
-	journald_rotate
-	other() { after=$(stat -c %i "$(active)") && [ "$after" != "$before" ]; }
-	wait_for 20 "journald has rotated" other
-}
 
 
 write one 1000
@@ -40,7 +33,7 @@ wait_for "$DEADLINE" "the first entries arrive" stored_least 1000 '{unit="one.se
 wait_for "$DEADLINE" "and are settled" metric_is 0 ship longship_entries_in_flight
 ship_stop ship
 write gone 700
-rotate
+journald_rotate
 before=$(last -D "$JOURNAL" _SYSTEMD_UNIT=one.service)
 journald_vacuum 1
 write two 500
@@ -58,7 +51,7 @@ prove "longship_entries_synthetic_total tells the truth" metric_is 1 ship longsh
 ship_stop ship
 say "Loki is down, and the journal outgrows what may wait"
 rm -rf "$work/ship"
-rotate
+journald_rotate
 journald_vacuum 1
 write three 10
 start=$(first --file "$(active)")
@@ -66,7 +59,7 @@ ship_start ship "$work/ship.alloy" --memory.budget=2MiB
 wait_for "$DEADLINE" "it reads" stored_least 10 '{unit="three.service"}'
 faults '{"times": -1, "refuse": 503}'
 write four 60000
-rotate
+journald_rotate
 journald_vacuum 1
 write five 1000
 journald_sync
@@ -83,4 +76,40 @@ arrived '{unit="five.service"}' five 1000
 prove "read and lost entries are all that journald wrote" complete
 lost=$(($(metric ship longship_journal_gap_total) + $(metric ship longship_journal_corrupt_entries_total)))
 prove "some were lost, as the journal was too small" between 1 "$lost" 60000
+ship_stop ship
+
+say "with matches"
+rm -rf "$work/ship"
+cat >"$work/matches.alloy" <<END
+$(journal_block 'matches = "_SYSTEMD_UNIT=six.service + _SYSTEMD_UNIT=eight.service"')
+$(write_block w)
+END
+write six 100
+ship_start ship "$work/matches.alloy"
+wait_for "$DEADLINE" "what matches arrives" stored_least 100 '{unit="six.service"}'
+wait_for "$DEADLINE" "and is settled" metric_is 0 ship longship_entries_in_flight
+ship_stop ship
+write seven 700
+before=$(last -D "$JOURNAL" _SYSTEMD_UNIT=six.service)
+journald_rotate
+journald_vacuum 1
+write eight 100
+behind=$(first -D "$JOURNAL")
+ship_again ship
+wait_for "$DEADLINE" "what matches behind the gap arrives" stored_least 100 '{unit="eight.service"}'
+arrived '{unit="eight.service"} |= "run="' eight 100
+prove "the gap is counted to the entry: $((behind - before - 1))" metric_is $((behind - before - 1)) ship longship_journal_gap_total
+prove "and there is one" between 100 $((behind - before - 1)) 700
+ship_stop ship
+say "rotations and vacuums behind what was looked at are no gap"
+ship_again ship
+for i in 1 2 3; do
+	write "noise$i" 300
+	journald_rotate
+	journald_vacuum 1
+done
+write eightmore 1
+write six 1
+wait_for "$DEADLINE" "it reads on" stored_least 101 '{unit="six.service"}'
+prove "nothing is called missing" metric_is 0 ship longship_journal_gap_total
 ship_stop ship

@@ -42,18 +42,19 @@ journald_stop() {
 # For cleanup().
 journald_end() { [ -z "${journald_pid:-}" ] || stop_pid "$journald_pid"; }
 
-# journald_write UNIT [PRIORITY] <lines: one stream, as of a service whose output goes to the journal. Returns when they are in it.
+# journald_write UNIT [PRIORITY [UID]] <lines: one stream, as of a service whose output goes to the journal. Returns when they are in it.
 # Where journald knows no sender, an entry has no unit. So the lines go when journald has read the head (before, it may not have asked
 # the kernel yet who sends), and the writer lives until they are written.
 journald_write() {
 	if ! python3 -c '
-import fcntl, socket, struct, subprocess, sys, termios, time
+import fcntl, os, socket, struct, subprocess, sys, termios, time
 end = time.monotonic() + 60
 s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 s.connect(sys.argv[1])
 s.sendall(("%s\n%s\n%s\n0\n0\n0\n0\n" % (sys.argv[3].split(".")[0], sys.argv[3], sys.argv[4])).encode())
 while struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, b"0000"))[0] > 0 and time.monotonic() < end:
     time.sleep(0.005)
+os.setresuid(int(sys.argv[5]), int(sys.argv[5]), 0)
 last = b""
 while True:
     data = sys.stdin.buffer.read1(65536)
@@ -61,20 +62,27 @@ while True:
         break
     s.sendall(data)
     last = (last + data)[-65536:]
+os.setresuid(0, 0, 0)
 last = last.rstrip(b"\n").rpartition(b"\n")[2]
 newest = ["journalctl", "-q", "-D", sys.argv[2], "_SYSTEMD_UNIT=" + sys.argv[3], "-n", "1", "-o", "cat"]
 while subprocess.run(newest, capture_output=True).stdout.rstrip(b"\n") != last:
     if time.monotonic() > end:
         sys.exit(1)
     time.sleep(0.02)
-' "$journald_dir/run/systemd/journal/stdout" "$JOURNAL" "$1" "${2:-6}"; then
+' "$journald_dir/run/systemd/journal/stdout" "$JOURNAL" "$1" "${2:-6}" "${3:-0}"; then
 		fail "journald has written the lines of $1: not within 60 s"
 		exit 1
 	fi
 }
 
-# SIGUSR2 rotates; journald has done it when it names its active file anew.
-journald_rotate() { kill -USR2 "$journald_pid"; }
+# SIGUSR2 rotates; journald has done it when its active file is another.
+journald_rotate() {
+	journald_before=$(journald_active)
+	kill -USR2 "$journald_pid"
+	wait_for 20 "journald has rotated" journald_rotated
+}
+journald_active() { stat -c %i "$JOURNAL"/*/system.journal; }
+journald_rotated() { [ "$(journald_active)" != "$journald_before" ]; }
 journald_sync() { kill -s RTMIN+1 "$journald_pid"; }
 # journald_vacuum N: removes all but N archived files.
 journald_vacuum() { journalctl -q -D "$JOURNAL" --vacuum-files="$1" >/dev/null 2>&1; }

@@ -36,7 +36,7 @@ enum journal_frame_kind {
 	/* Answer. */
 	JOURNAL_RECORD = 64,
 	JOURNAL_END,
-	JOURNAL_PROGRESS, /* a cursor: nothing that was asked for stands before it */
+	JOURNAL_PROGRESS, /* journal_end without records, a cursor: nothing that was asked for stands before it */
 	JOURNAL_NOTE,
 };
 

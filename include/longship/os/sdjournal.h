@@ -21,7 +21,6 @@ struct sdjournal;
 
 #define JOURNAL_CURSOR_BYTES_MAX 500   /* libsystemd's have about 200; the positions store takes 512 */
 #define JOURNAL_FIELD_BYTES_MAX (1u << 20) /* of a message; what is beyond is cut off and counted */
-#define JOURNAL_SCAN_FILES_MAX 20000   /* journald keeps at most some hundred files a machine */
 
 struct sdjournal_options {
 	const char *path; /* a directory; NULL: the journals of this machine */
@@ -29,6 +28,8 @@ struct sdjournal_options {
 };
 
 int sdjournal_open(const struct sdjournal_options *, struct sdjournal **ret);
+/* One file only; it is read on when its name is gone. */
+int sdjournal_open_file(const char *path, struct sdjournal **ret);
 void sdjournal_close(struct sdjournal *);
 
 /* Matches: of one field any, of several fields all; "or" and "and" join what was added since. */
@@ -38,6 +39,8 @@ int sdjournal_match_and(struct sdjournal *);
 
 /* Goes to just before the first entry of that time, or of the journal. */
 int sdjournal_seek_realtime(struct sdjournal *, int64_t ns);
+/* To the first entry of this boot that is not older: CLOCK_MONOTONIC. A file that knows nothing of this boot is at its head. */
+int sdjournal_seek_this_boot(struct sdjournal *, int64_t mono_ns);
 int sdjournal_seek_head(struct sdjournal *);
 /* Goes to the cursor's entry: 1; to the place where it would be, when it is gone: 0. The next entry is the one behind. */
 int sdjournal_seek_cursor(struct sdjournal *, const char *cursor);
@@ -58,8 +61,14 @@ struct sdjournal_place {
 	uint8_t seqnum_id[32]; /* hexadecimal text */
 	uint64_t seqnum;
 	int64_t realtime_ns;
+	uint8_t boot_id[32]; /* hexadecimal text; zeros: not said */
+	uint64_t monotonic_us, xor_hash;
 };
 bool sdjournal_cursor_place(struct str cursor, struct sdjournal_place *ret);
+/* Of the current entry. */
+bool sdjournal_here(struct sdjournal *, struct sdjournal_place *ret);
+/* < 0: a is before b, as libsystemd orders entries of several files. */
+int sdjournal_compare(const struct sdjournal_place *a, const struct sdjournal_place *b);
 
 enum sdjournal_change { JOURNAL_NOTHING, JOURNAL_APPENDED, JOURNAL_FILES_CHANGED, JOURNAL_HANG_UP };
 /* Waits until the journal has changed, other_fd has hung up, or the time is over (-1: for ever). */
@@ -70,14 +79,8 @@ int sdjournal_wait(struct sdjournal *, int other_fd, int timeout_ms, enum sdjour
 void sdjournal_guard(void);
 bool sdjournal_guard_tripped(void);
 
-/* What can be read at all: libsystemd leaves out silently what it cannot open. */
-struct sdjournal_faults {
-	size_t files, readable, denied, unsupported, damaged, foreign; /* foreign: of other machines or namespaces, not looked at */
-	char denied_path[512], unsupported_path[512], damaged_path[512];
-	char unsupported_flags[96]; /* names of those that this libsystemd does not know */
-};
-void sdjournal_scan(const struct sdjournal_options *, struct sdjournal_faults *ret);
-
-/* Whether the files hold every sequence number of an id between the first and the last: what cannot be read of them is then damage, not
- * a file that somebody left out. */
-bool sdjournal_complete(const struct sdjournal_options *, const uint8_t seqnum_id[32]);
+/* As libsystemd sees this file: 0 or -errno. */
+int sdjournal_try_file(const char *path);
+/* Empty where there is none. */
+void sdjournal_machine_id(char ret[33]);
+void sdjournal_boot_id(char ret[33]);

@@ -155,16 +155,41 @@ copy_cursor(const struct feed *f)
 	return memcpy(mem_alloc(bytes), f->cursor, bytes);
 }
 
+/* Counted once, also when the place is read again. The next line that goes out tells of it. */
+static void
+count_loss(struct feed *f, const struct journal_end *end)
+{
+	if (end->lost == 0)
+		return;
+	f->untold = *end;
+	if (end->lost_from >= f->lost_from && end->lost_to <= f->lost_to)
+		return;
+	f->lost_from = end->lost_from;
+	f->lost_to = end->lost_to;
+	metric_add(end->damaged != 0 ? f->metrics.corrupt : f->metrics.gap, end->lost);
+	metric_add(end->damaged != 0 ? f->metrics.abandoned_damaged : f->metrics.abandoned_removed, end->lost);
+	log_warn(f->stream.ledger->component_id,
+		end->damaged != 0 ? "journal entries were damaged before they were read" : "journal entries were removed before they were read",
+		"entries", log_i64((int64_t)end->lost), "after_seqnum", log_i64((int64_t)end->lost_from), "before_seqnum",
+		log_i64((int64_t)end->lost_to), "hint", end->damaged != 0 ? "journalctl --verify names the files" : "raise SystemMaxUse= in journald.conf",
+		NULL);
+}
+
 /* Nothing that is wanted stands before the cursor. Only when all is settled can the position move without a record. */
 static bool
-take_progress(struct feed *f, struct str cursor)
+take_progress(struct feed *f, struct str body)
 {
 	struct stream *s = &f->stream;
+	struct journal_end end;
 	bool moved = false;
 	char *old = NULL;
 
-	if (!set_cursor(f, cursor))
+	if (body.len < sizeof(end))
 		return false;
+	memcpy(&end, body.s, sizeof(end));
+	if (!set_cursor(f, str_from_offset(body, sizeof(end))))
+		return false;
+	count_loss(f, &end);
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	if (s->oldest == NULL && s->position == s->read_offset) {
 		old = s->position_cursor;
@@ -206,7 +231,6 @@ struct span {
 	struct batch *batch;
 	uint32_t line;
 	uint64_t n_lines, n_no_message, n_empty_labels;
-	struct journal_end end;
 };
 
 static void
@@ -244,7 +268,7 @@ drop(struct span *span, const char *reason)
 static void
 announce_loss(struct span *span, const struct labels *labels, int64_t ts_ns)
 {
-	struct journal_end *end = &span->end;
+	struct journal_end *end = &span->feed->untold;
 	struct str text;
 
 	if (end->lost == 0)
@@ -321,22 +345,6 @@ take_records(struct span *span, struct str in)
 	return span->line > 0;
 }
 
-/* Counted once, also when the place is read again. */
-static void
-count_loss(struct feed *f, const struct journal_end *end)
-{
-	if (end->lost == 0 || end->lost_to <= f->lost_to)
-		return;
-	f->lost_to = end->lost_to;
-	metric_add(end->damaged != 0 ? f->metrics.corrupt : f->metrics.gap, end->lost);
-	metric_add(end->damaged != 0 ? f->metrics.abandoned_damaged : f->metrics.abandoned_removed, end->lost);
-	log_warn(f->stream.ledger->component_id,
-		end->damaged != 0 ? "journal entries were damaged before they were read" : "journal entries were removed before they were read",
-		"entries", log_i64((int64_t)end->lost), "after_seqnum", log_i64((int64_t)end->lost_from), "before_seqnum",
-		log_i64((int64_t)end->lost_to), "hint", end->damaged != 0 ? "journalctl --verify names the files" : "raise SystemMaxUse= in journald.conf",
-		NULL);
-}
-
 static void
 count(struct span *span)
 {
@@ -370,7 +378,7 @@ static bool
 read_block(struct feed *f, struct lane *lane, struct str in, const struct journal_end *end, struct str cursor)
 {
 	struct stream *s = &f->stream;
-	struct span span = {.feed = f, .lane = lane, .end = *end};
+	struct span span = {.feed = f, .lane = lane};
 	uint64_t to = s->read_offset + f->n_records;
 
 	if (f->n_records == 0 || end->records != f->n_records || to > stream_next_limit(s) || !set_cursor(f, cursor))
@@ -378,10 +386,10 @@ read_block(struct feed *f, struct lane *lane, struct str in, const struct journa
 	span.receipt = stream_begin(s, lane, to, f->n_records, first_time(in));
 	span.receipt->cursor = copy_cursor(f);
 	f->last_fields = STR_EMPTY; /* the buffer may have moved */
+	count_loss(f, end);
 	(void)take_records(&span, in);
 	assert(span.line == f->n_records);
 	count(&span);
-	count_loss(f, end);
 	stream_end(s, lane, span.receipt, span.line);
 	f->offset = s->read_offset;
 	return true;

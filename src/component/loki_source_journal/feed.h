@@ -8,6 +8,7 @@
 
 #include "longship/base/buf.h"
 #include "longship/flow/stream.h"
+#include "longship/os/journal_wire.h"
 #include "mapping.h"
 
 struct feed_metrics {
@@ -43,7 +44,8 @@ struct feed {
 	bool moved;       /* since the reader was started */
 	bool broken;      /* it said what cannot be */
 	bool given_up;    /* its blocks were given up; it is no fault of its own that it ends */
-	uint64_t lost_to; /* up to here losses were counted */
+	uint64_t lost_from, lost_to; /* the loss that was counted last: sequence numbers around it */
+	struct journal_end untold;   /* what is lost: no line has told of it yet */
 
 	/* Lane. */
 	struct buf in;
