@@ -210,12 +210,14 @@ cmd_fmt(int argc, char **argv)
 	int c;
 
 	optind = 0;
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "wth", options, NULL)) != -1) {
 		if (c == 'h') {
 			fputs(usage, stdout);
 			return 0;
 		}
 		if (c != 'w' && c != 't') {
+			fprintf(stderr, "longship fmt: unknown flag %s\n", argv[optind - 1]);
 			fputs(usage, stderr);
 			return 2;
 		}

@@ -232,12 +232,21 @@ take_number(enum options_command command, const struct flag *flag, struct str te
 }
 
 static bool
+is_address(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	uint64_t port;
+
+	return colon != NULL && str_to_u64(str_from(colon + 1), &port) && port <= UINT16_MAX;
+}
+
+static bool
 take_flag(enum options_command command, const struct flag *flag, const char *value, struct options *options)
 {
 	switch (flag->id) {
 	case FLAG_LISTEN:
 		options->listen_addr = value;
-		return strrchr(value, ':') != NULL || bad_value(command, flag, "HOST:PORT is expected");
+		return is_address(value) || bad_value(command, flag, "HOST:PORT is expected, as 127.0.0.1:12345");
 	case FLAG_STORAGE:
 		options->storage_path = value;
 		return value[0] != '\0' || bad_value(command, flag, "a directory is expected");

@@ -141,7 +141,10 @@ load_directory(struct source *s, const char *path, DIR *dir, struct diags *diags
 		diag_error(diags, nowhere, "%s: a configuration may have at most %d files, this has %zu", path,
 			CONFIG_FILES_MAX, paths.len);
 		ok = false;
-	} else if (paths.len > 0) {
+	} else if (paths.len == 0) {
+		diag_error(diags, nowhere, "%s: there is no file *.alloy in this directory", path);
+		ok = false;
+	} else {
 		qsort(paths.items, paths.len, sizeof(*paths.items), compare_paths);
 		for (size_t i = 0; i < paths.len; i++)
 			ok = load_file(s, paths.items[i], diags) && ok;

@@ -29,6 +29,12 @@ prove "validate: a foreign component is 1" ends 1 "$LONGSHIP" validate "$work/fo
 prove "usage is 2" ends 2 "$LONGSHIP" run
 prove "an unknown command is 2" ends 2 "$LONGSHIP" dance
 prove "an unknown flag is 2" ends 2 "$LONGSHIP" run --no-such-flag "$work/good.alloy"
+prove "fmt: too" ends 2 "$LONGSHIP" fmt --no-such-flag
+prove "and says which, as longship" grep -q '^longship fmt: .*--no-such-flag' "$work/out.txt"
+prove "a bad port is 2" ends 2 "$LONGSHIP" run --server.http.listen-addr=127.0.0.1:99999 "$work/good.alloy"
+mkdir "$work/empty"
+prove "validate: a directory without *.alloy is 1" ends 1 "$LONGSHIP" validate "$work/empty"
+prove "and is told" grep -q 'no file \*.alloy' "$work/out.txt"
 prove "version is 0" ends 0 "$LONGSHIP" version
 for command in run validate fmt eval targets inspect test help version; do
 	prove "$command --help is 0" ends 0 "$LONGSHIP" $command --help
