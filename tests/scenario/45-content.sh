@@ -7,7 +7,26 @@ receiver
 content() { python3 "$here/content.py" "$@"; }
 here=$(dirname "$0")
 
-{ content config "$work/logs"; write_block w; } >"$work/ship.alloy"
+{
+	content config "$work/logs"
+	cat <<-END
+	loki.source.file "matched" {
+		targets = [{"__path__" = "$work/match/**/*.log", "__path_exclude__" = "$work/match/**/not-*", "job" = "matched"}]
+		file_match {
+			enabled           = true
+			sync_period       = "200ms"
+			ignore_older_than = "1h"
+		}
+		forward_to = [loki.write.w.receiver]
+	}
+	END
+	write_block w
+} >"$work/ship.alloy"
+mkdir -p "$work/match/sub"
+echo new >"$work/match/sub/new.log"
+echo excluded >"$work/match/not-me.log"
+echo old >"$work/match/old.log"
+touch -d "2 hours ago" "$work/match/old.log"
 content write "$work/logs" 1
 ship_start ship "$work/ship.alloy"
 wait_for "$DEADLINE" "the first parts arrive" stored_least 100080 '{job="content"}'
@@ -21,5 +40,9 @@ prove "each file's lines are there once, in order" content check "$LOKI" "$tenan
 prove "what cannot be decompressed is said" grep -q "cannot decompress the rest.*gz-damaged" "$work/ship.log"
 prove "bytes that are replaced are counted" metric_least 1 ship longship_source_lines_invalid_total component_id=loki.source.file.replace
 prove "lines that are cut off are counted" metric_least 1 ship longship_source_lines_truncated_total
+prove "of the files that match, the old and the excluded are not read" stored_is 1 '{job="matched"}'
+echo later >>"$work/match/old.log"
+echo late >"$work/match/late.log"
+wait_for "$DEADLINE" "a file that is written again, and a new one, are read" stored_is 4 '{job="matched"}'
 watched ship
 ship_stop ship

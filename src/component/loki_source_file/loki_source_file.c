@@ -14,6 +14,7 @@
 #include "longship/base/mem.h"
 #include "longship/codec/legacy_positions.h"
 #include "longship/flow/lane.h"
+#include "longship/flow/path_patterns.h"
 #include "longship/flow/placed.h"
 #include "longship/flow/runtime.h"
 #include "longship/os/file.h"
@@ -26,11 +27,17 @@ struct file_watch_args {
 	int64_t min_poll_ns, max_poll_ns;
 };
 
+struct file_match_args {
+	bool enabled;
+	int64_t sync_period_ns, ignore_older_than_ns;
+};
+
 struct source_args {
 	struct target_list targets;
 	struct ptr_list forward_to;
 	bool tail_from_end;
 	struct file_watch_args *file_watch;
+	struct file_match_args *file_match;
 	struct str legacy_positions_file;
 	int on_positions_file_error;
 	struct content_args content;
@@ -47,6 +54,16 @@ static const struct arg_spec file_watch_spec[] = {
 	{0},
 };
 
+static const struct arg_spec file_match_spec[] = {
+	{.name = "enabled", .kind = ARG_BOOL, .offset = offsetof(struct file_match_args, enabled), .fallback = "false",
+		.doc = "Whether __path__ is a pattern, and __path_exclude__ one for paths to leave out."},
+	{.name = "sync_period", .kind = ARG_DURATION, .offset = offsetof(struct file_match_args, sync_period_ns), .fallback = "\"10s\"",
+		.min = 1, .max = INT64_MAX, .doc = "How often to look for files."},
+	{.name = "ignore_older_than", .kind = ARG_DURATION, .offset = offsetof(struct file_match_args, ignore_older_than_ns),
+		.fallback = "\"0s\"", .max = INT64_MAX, .doc = "Files not written for longer are not begun with; 0 begins with all."},
+	{0},
+};
+
 static const struct arg_spec source_spec[] = {
 	{.name = "targets", .kind = ARG_TARGETS, .flags = ARG_REQUIRED, .offset = offsetof(struct source_args, targets),
 		.doc = "Files to follow: __path__ names the file, other labels go to its entries."},
@@ -56,6 +73,8 @@ static const struct arg_spec source_spec[] = {
 		.doc = "Starts at the end of files that have no stored position."},
 	{.name = "file_watch", .kind = ARG_BLOCK, .offset = offsetof(struct source_args, file_watch), .sub = file_watch_spec,
 		.sub_size = sizeof(struct file_watch_args), .doc = "How files are polled."},
+	{.name = "file_match", .kind = ARG_BLOCK, .offset = offsetof(struct source_args, file_match), .sub = file_match_spec,
+		.sub_size = sizeof(struct file_match_args), .doc = "Looks for files by itself, as local.file_match does."},
 	{.name = "legacy_positions_file", .kind = ARG_STRING, .offset = offsetof(struct source_args, legacy_positions_file), .fallback = "\"\"",
 		.doc = "Positions file of Promtail or the Grafana Agent, taken over once: when this component has no positions yet."},
 	{.name = "on_positions_file_error", .kind = ARG_CHOICE, .offset = offsetof(struct source_args, on_positions_file_error),
@@ -72,6 +91,8 @@ struct file_source {
 	int64_t poll_ns;
 	VEC(struct follow *) follows;
 	struct loop_timer *timer;
+	struct path_patterns patterns; /* of file_match */
+	struct loop_timer *match_timer;
 	bool has_positions;
 	bool renew; /* other rules: no follow stays as it is */
 };
@@ -311,6 +332,60 @@ set_targets(struct file_source *s, const struct target_list *targets)
 	component_set_health(s->component, HEALTH_HEALTHY, "%zu targets", s->follows.len);
 }
 
+/* Leaves out files that are not followed yet and were not written for a while. */
+static void
+leave_out_old(struct file_source *s, struct target_list *list, int64_t ignore_older_than_ns)
+{
+	int64_t oldest_ns = clock_now_ns() - ignore_older_than_ns;
+	struct map followed;
+	size_t n = 0;
+
+	map_init(&followed);
+	for (size_t i = 0; i < s->follows.len; i++)
+		(void)map_set(&followed, str_from(s->follows.items[i]->path), s);
+	for (size_t i = 0; i < list->n; i++) {
+		struct file_identity file;
+		struct str path = path_of(&list->items[i]);
+
+		if (map_has(&followed, path) || (file_identify_path(path.s, &file) == 0 && file.mtime_ns >= oldest_ns))
+			list->items[n++] = list->items[i];
+	}
+	list->n = n;
+	map_done(&followed);
+}
+
+static void
+look_for_files(void *ptr)
+{
+	struct file_source *s = ptr;
+	const struct source_args *args = s->component->args;
+	struct arena *arena = arena_new(0);
+	struct path_matches found = path_patterns_look(&s->patterns, s->component, &args->targets, 0, arena);
+
+	if (args->file_match->ignore_older_than_ns > 0)
+		leave_out_old(s, &found.list, args->file_match->ignore_older_than_ns);
+	if (!found.exhausted)
+		set_targets(s, &found.list);
+	if (found.at_fault > 0)
+		component_set_health(s->component, HEALTH_UNHEALTHY, "%zu of %zu patterns are at fault; see the log", found.at_fault,
+			args->targets.n);
+	mem_free(found.list.items);
+	arena_free(arena);
+}
+
+static void
+take_targets(struct file_source *s, const struct source_args *args)
+{
+	if (args->file_match == NULL || !args->file_match->enabled) {
+		loop_timer_stop(s->match_timer);
+		set_targets(s, &args->targets);
+		return;
+	}
+	path_patterns_reset(&s->patterns, args->targets.n);
+	look_for_files(s);
+	loop_timer_start(s->match_timer, args->file_match->sync_period_ns, args->file_match->sync_period_ns);
+}
+
 static struct content_rules *
 make_rules(struct file_source *s, const struct content_args *args)
 {
@@ -446,6 +521,8 @@ start(struct component *c, const void *ptr)
 		"Number of active files.", c->id, NULL);
 	follow_shared_init(&s->shared);
 	r = loop_timer_new(c->runtime->loop, look_again, s, &s->timer);
+	if (r == 0)
+		r = loop_timer_new(c->runtime->loop, look_for_files, s, &s->match_timer);
 	if (r < 0)
 		return component_fail(c, r, "cannot make a timer: %s", strerror(-r));
 	if (c->runtime->positions != NULL)
@@ -455,7 +532,7 @@ start(struct component *c, const void *ptr)
 		return r;
 	take_args(s, args);
 	set_forward_to(s, &args->forward_to);
-	set_targets(s, &args->targets);
+	take_targets(s, args);
 	return 0;
 }
 
@@ -474,7 +551,7 @@ update(struct component *c, const void *old_args, const void *ptr)
 		set_forward_to(s, &args->forward_to);
 		lanes_resume(c->runtime->lanes);
 	}
-	set_targets(s, &args->targets);
+	take_targets(s, args);
 }
 
 static void
@@ -491,6 +568,8 @@ stop(struct component *c)
 	lanes_resume(c->runtime->lanes);
 	vec_done(&s->follows);
 	loop_timer_free(s->timer);
+	loop_timer_free(s->match_timer);
+	path_patterns_done(&s->patterns);
 	ledger_close(s->shared.ledger);
 	mem_free(s->forward_to.items);
 	s->component = NULL;
