@@ -30,10 +30,10 @@ STYLES = {
 # What must have arrived before the old generation may go. "": nothing, longship finds it whenever it looks again.
 # "up": longship runs, and goes on running until the rest has arrived. "arrived": all of it.
 NEEDS = {
-    "create": "up",
-    "nocreate": "up",
-    "dateext": "up",
-    "olddir": "up",
+    "create": "",
+    "nocreate": "",
+    "dateext": "",
+    "olddir": "",
     "compress": "up",
     "delaycompress": "up",
     "copytruncate": "arrived",

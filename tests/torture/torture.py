@@ -31,7 +31,7 @@ import oracle  # noqa: E402
 from files import DEFAULT_STYLES, LogFile  # noqa: E402
 from world import TENANT, Broken, Disk, Loki, Ship, wait_for  # noqa: E402
 
-PATIENCE_S = 180 if os.environ.get("LONGSHIP_SAN") else 60
+PATIENCE_S = 180 if os.environ.get("LONGSHIP_SAN") else 40
 READ_RATIO_MAX = 1.05
 CUTS = [
     {"reset": True}, {"reset": True, "store": True}, {"reset": "reading"}, {"refuse": 503}, {"refuse": 500, "store": True},

@@ -118,7 +118,8 @@ class Ship:
     def start(self):
         # pylint: disable=consider-using-with
         self.process = subprocess.Popen([self.binary, "run", "--server.http.listen-addr=" + self.url[len("http://"):],
-                                         "--storage.path=" + self.store, self.config], stdout=self.log, stderr=self.log)
+                                         "--storage.path=" + self.store, "--drain-timeout=2s", self.config],
+                                        stdout=self.log, stderr=self.log)
         self.watch = probe.Watch()
         wait_for(30, "longship is ready", self.ready)
 
