@@ -16,6 +16,9 @@ loki.source.file "f" {
 $(write_block w)
 END
 
+# Before the first line: of what was rotated away before it ran for the first time longship knows nothing.
+ship_start ship "$work/ship.alloy"
+
 # Rotates by itself between its lines, so that no line is ever written to a file that nobody can see any more; the newest six
 # generations stay.
 python3 - "$file" "$run" "$count" >"$work/rotations" <<'END' &
@@ -43,7 +46,6 @@ print(rotations)
 END
 writer=$!
 
-ship_start ship "$work/ship.alloy"
 watch ship
 wait "$writer"
 wait_for "$DEADLINE" "all lines arrive" stored_least "$count" '{job="rotation"}'

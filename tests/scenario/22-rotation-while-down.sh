@@ -16,13 +16,14 @@ loki.source.file "f" {
 $(write_block w)
 END
 
+# Before the first line: of what was rotated away before it ran for the first time longship knows nothing.
+ship_start ship "$work/ship.alloy"
 python3 "$(dirname "$0")/rotating_writer.py" "$file" "$run" a $count "$work/generations" >"$work/writer.log" 2>&1 &
 writer=$!
 
 generations() { cat "$work/generations" 2>/dev/null || echo 0; }
 rotated_since() { [ "$(generations)" -ge $(($1 + 4)) ] || gone "$writer"; }
 
-ship_start ship "$work/ship.alloy"
 kills=0
 while ! gone "$writer" && [ $kills -lt 6 ]; do
 	least=$(($(stored '{job="rotation"}' || echo 0) + 2000))

@@ -586,6 +586,129 @@ test_source_file__rotated_while_down_to_another_followed_path(void **state)
 	assert_int_equal(seen(f, "zero") + seen(f, "one") + seen(f, "two") + seen(f, "three") + seen(f, "late"), 5);
 }
 
+static void
+command(struct file_test *f, const char *text)
+{
+	char line[512], dir[128];
+
+	(void)snprintf(line, sizeof(line), "cd %s && %s", in_dir(f, "", dir), text);
+	assert_int_equal(system(line), 0);
+}
+
+static void
+expect_order(struct file_test *f, const char *last, const char *all)
+{
+	char text[256];
+
+	turn_until(seen(f, last) == 1);
+	order(f, text, sizeof(text));
+	assert_string_equal(text, all);
+}
+
+/* What was written between the last look and the copy is in the copy alone. */
+static void
+test_source_file__copytruncate(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	append(f, "a.log", "two\n");
+	command(f, "cp a.log a.log.1 && : >a.log && echo three-33333333 >>a.log");
+	expect_order(f, "three-333", "one two three-333 ");
+	append(f, "a.log", "four\n");
+	expect_order(f, "four", "one two three-333 four ");
+	settle(f);
+	stop(f);
+	append(f, "a.log", "five\n");
+	begin(f);
+	expect_order(f, "five", "one two three-333 four five ");
+}
+
+static void
+test_source_file__copytruncate_while_down(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	stop(f);
+	append(f, "a.log", "two\n");
+	(void)usleep(20000); /* times of files are as coarse as the kernel's tick */
+	command(f, "cp a.log a.log.2 && : >a.log && echo three >>a.log && sleep 0.02 && cp a.log a.log.1 && : >a.log && echo four >>a.log");
+	begin(f);
+	expect_order(f, "four", "one two three four ");
+	settle(f);
+	stop(f);
+	append(f, "a.log", "five\n");
+	begin(f);
+	expect_order(f, "five", "one two three four five ");
+}
+
+static void
+test_source_file__emptied_without_a_copy(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	append(f, "a.log.1", "nothing to do with it\n");
+	write_over(f, "a.log", "two\n");
+	expect_order(f, "two", "one two ");
+}
+
+static void
+test_source_file__compressed_while_down(void **state)
+{
+	static const char *const tools[] = {"gzip", "bzip2", "zstd -q --rm"};
+	struct file_test *f = *state;
+	char text[512] = "";
+
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+		char line[64], n[3][16];
+
+		for (size_t k = 0; k < 3; k++)
+			(void)snprintf(n[k], sizeof(n[k]), "n%zu-%zu", i, k);
+		(void)snprintf(line, sizeof(line), "echo %s >>a.log", n[0]);
+		command(f, line);
+		begin(f);
+		turn_until(seen(f, n[0]) == 1);
+		settle(f);
+		stop(f);
+		(void)snprintf(line, sizeof(line), "printf %s >>a.log", n[1]); /* the last line lacks its end */
+		command(f, line);
+		(void)snprintf(line, sizeof(line), "mv a.log a.log.%zu && %s a.log.%zu", 9 - i, tools[i], 9 - i);
+		command(f, line);
+		(void)snprintf(line, sizeof(line), "echo %s >>a.log", n[2]);
+		command(f, line);
+		begin(f);
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s %s %s ", n[0], n[1], n[2]);
+		expect_order(f, n[2], text);
+		settle(f);
+		stop(f);
+		begin(f);
+		(void)snprintf(line, sizeof(line), "echo m%zu >>a.log", i);
+		command(f, line);
+		(void)snprintf(line, sizeof(line), "m%zu", i);
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s ", line);
+		expect_order(f, line, text);
+		settle(f);
+		stop(f);
+	}
+	command(f, "sleep 0.02 && printf 'never\\nseen\\n' >a.log.3 && gzip a.log.3 && mv a.log a.log.1 && echo last >a.log");
+	begin(f);
+	(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "never seen last ");
+	expect_order(f, "last", text);
+}
+
 int
 main(void)
 {
@@ -609,6 +732,10 @@ main(void)
 		T(test_source_file__rotated_twice_between_two_looks),
 		T(test_source_file__moved_to_another_directory_while_down),
 		T(test_source_file__rotated_while_down_to_another_followed_path),
+		T(test_source_file__copytruncate),
+		T(test_source_file__copytruncate_while_down),
+		T(test_source_file__emptied_without_a_copy),
+		T(test_source_file__compressed_while_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,7 @@ use_path(struct follow_shared *shared, const char *path)
 			metric_get(m, METRIC_GAUGE, "loki_source_file_file_bytes_total", "Number of bytes total.", id, "path", path, NULL);
 		use->metrics.read_lines =
 			metric_get(m, METRIC_COUNTER, "loki_source_file_read_lines_total", "Number of lines read.", id, "path", path, NULL);
+		use->metrics.synthetic = shared->synthetic;
 	}
 	use->n++;
 	return &use->metrics;
@@ -189,10 +190,18 @@ void
 follow_abandon(struct follow *f, const char *reason, uint64_t bytes)
 {
 	struct component *c = f->shared->component;
+	struct buf text;
 
 	metric_add(metric_get(c->runtime->metrics, METRIC_COUNTER, "longship_source_abandoned_bytes_total",
 			   "Bytes that could not be read.", c->id, "reason", reason, NULL),
 		bytes);
+	if (bytes == 0)
+		return;
+	buf_init(&text, POSITIONS_ATTR_BYTES_MAX + 256);
+	buf_printf(&text, "longship: %" PRIu64 " bytes of an earlier generation of %s were lost before they were read (%s)", bytes, f->path, reason);
+	mem_free(f->announce);
+	f->announce = memcpy(mem_zalloc(text.len + 1), text.data, text.len);
+	buf_done(&text);
 }
 
 static bool
@@ -225,6 +234,7 @@ follow_free(struct follow *f)
 	vec_done(&f->rotated);
 	leave_path(f->shared, f->path);
 	arena_free(f->arena);
+	mem_free(f->announce);
 	mem_free(f);
 }
 
@@ -315,18 +325,30 @@ identity_text(const struct file_id *id, struct arena *arena)
 	return arena_printf(arena, "%" PRIx64 ".%" PRIu64 ".%" PRId64 ".%" PRIu32, id->dev, id->ino, id->btime_ns, id->ordinal);
 }
 
+uint32_t
+follow_generation(const struct follow_shared *shared, const struct file_id *id)
+{
+	struct arena *arena;
+	uintptr_t known;
+
+	if (map_len(&shared->generations) == 0)
+		return 0;
+	arena = arena_new(0);
+	known = (uintptr_t)map_get(&shared->generations, identity_text(id, arena));
+	arena_free(arena);
+	return known > 0 ? (uint32_t)known - 1 : 0;
+}
+
 /* Identity of an open file; generation as the store or this process knows it. */
 static void
-identify(struct follow *f, const struct stat *st, int fd, uint32_t ordinal, struct arena *arena, struct file_id *id)
+identify(struct follow *f, const struct stat *st, int fd, uint32_t ordinal, struct file_id *id)
 {
 	struct statx sx;
-	uintptr_t known;
 
 	*id = (struct file_id){.dev = st->st_dev, .ino = st->st_ino, .ordinal = ordinal};
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) == 0 && (sx.stx_mask & STATX_BTIME) != 0)
 		id->btime_ns = sx.stx_btime.tv_sec * NS_PER_S + sx.stx_btime.tv_nsec;
-	known = (uintptr_t)map_get(&f->shared->generations, identity_text(id, arena));
-	id->generation = known > 0 ? (uint32_t)known - 1 : 0;
+	id->generation = follow_generation(f->shared, id);
 }
 
 static void
@@ -386,7 +408,7 @@ free_identity(struct follow *f, const struct stat *st, int fd, bool new_generati
 	for (uint32_t n = 0; n < NAMES_MAX; n++) {
 		const struct tail *other;
 
-		identify(f, st, fd, f->ordinal + n * NAME_STEP, arena, id);
+		identify(f, st, fd, f->ordinal + n * NAME_STEP, id);
 		id->generation += new_generation;
 		other = map_get(&f->shared->live, make_key(f, id, arena));
 		if (other == NULL || other->evicted)
@@ -439,9 +461,6 @@ check_content(struct follow *f, struct tail *t, uint64_t size)
 	uint64_t position = t->stream.position, offset = position;
 	enum match match = t->content.unpack != NULL ? MATCH_SAME : match_file(t->fd, size, t->stream.proof, position, &offset);
 
-	if (match == MATCH_OTHER)
-		say_rewound(f, size < position ? "truncated" : "changed", "file is not what was read of it; reading from its start",
-			position, 0, size);
 	if (match == MATCH_EARLIER) {
 		say_rewound(f, "lost_tail", "file lost its end; reading from what is proven", position, offset, size);
 		stream_go_back(&t->stream, offset);
@@ -477,6 +496,8 @@ run_tail(struct follow *f, struct tail *t)
 	struct lanes *lanes = f->shared->component->runtime->lanes;
 
 	t->metrics = *use_path(f->shared, f->path);
+	t->announce = f->announce;
+	f->announce = NULL;
 	(void)map_set(&f->shared->live, t->stream.key, t);
 	if (f->fails == 0) {
 		f->said_errno = 0;
@@ -557,10 +578,20 @@ take_placed(struct follow *f, struct tail *t, uint64_t size)
 	return follow;
 }
 
-/* Takes fd. known: the file's name in the store, for an earlier generation of the path. */
+/* The store's position is of another content: that may go on in a copy. */
 static void
-start_tail(struct follow *f, int fd, const struct stat *st, const struct file_id *known, bool new_generation)
+leave_content(struct follow *f, const struct tail *t, uint64_t size)
 {
+	if (!generations_of_emptied(f, t))
+		say_rewound(f, size < t->stream.position ? "truncated" : "changed", "file is not what was read of it; reading from its start",
+			t->stream.position, 0, size);
+}
+
+/* Takes fd. past: an earlier generation of the path; NULL: what it names now. */
+static void
+start_tail(struct follow *f, int fd, const struct stat *st, const struct past_file *past, bool new_generation)
+{
+	const struct file_id *known = past != NULL ? past->known : NULL;
 	struct arena *arena = arena_new(0);
 	struct file_id id;
 
@@ -575,6 +606,8 @@ start_tail(struct follow *f, int fd, const struct stat *st, const struct file_id
 		struct tail *t = make_tail(f, &id, fd, st, arena);
 		bool fits;
 
+		if (past != NULL && past->packed && t->content.unpack == NULL)
+			t->content.unpack = unpack_new(past->format);
 		f->skipped = !take_placed(f, t, (uint64_t)st->st_size);
 		fits = !f->skipped && place_tail(f, t, (uint64_t)st->st_size);
 		set_generation(f, &id, arena);
@@ -584,9 +617,13 @@ start_tail(struct follow *f, int fd, const struct stat *st, const struct file_id
 		} else if (fits) {
 			run_tail(f, t);
 		} else {
+			if (past == NULL)
+				leave_content(f, t, (uint64_t)st->st_size);
 			stream_unref(&t->stream);
-			if (again >= 0)
-				start_tail(f, again, st, NULL, true);
+			if (again >= 0 && known == NULL)
+				start_tail(f, again, st, past, true);
+			else if (again >= 0)
+				(void)close(again);
 			again = -1;
 		}
 		if (again >= 0)
@@ -662,10 +699,10 @@ follow_knows(struct follow *f, const struct file_id *id)
 }
 
 void
-follow_read_past(struct follow *f, int fd, const struct stat *st, const struct file_id *known)
+follow_read_past(struct follow *f, int fd, const struct stat *st, const struct past_file *past)
 {
 	f->reads_past = true;
-	start_tail(f, fd, st, known, false);
+	start_tail(f, fd, st, past, false);
 	f->reads_past = false;
 	if (f->current == NULL)
 		return;
@@ -705,13 +742,17 @@ follow_look(struct follow *f)
 			lane_wake(&f->current->stream);
 			return;
 		}
-		struct tail *last = f->current;
-
-		atomic_store(&last->rotated, true);
-		lane_wake(&last->stream);
+		f->last = f->current->id;
+		f->last_opened_ns = f->current->opened_ns;
+		atomic_store(&f->current->rotated, true);
+		lane_wake(&f->current->stream);
 		retire_current(f);
 		retired = true;
-		generations_between(f, last);
+	}
+	if (f->last_opened_ns != 0 && (there || retired)) {
+		generations_between(f);
+		if (there)
+			f->last_opened_ns = 0;
 	}
 	if (f->skipped || (f->fails > 0 && clock_mono_ns() < f->look_at_ns))
 		return;
@@ -729,12 +770,23 @@ static void
 on_tail_cut(void *owner, struct tail *t)
 {
 	struct follow *f = t->follow;
+	bool current = f != NULL && t == f->current;
+	int copy = -1;
 
 	(void)owner;
-	if (f == NULL || t != f->current)
-		return;
-	retire_current(f);
-	open_current(f, names(f->path, &t->id));
+	if (current)
+		retire_current(f);
+	if (f != NULL) {
+		copy = generations_copy_of(f, t);
+		if (copy < 0 && t->lost_bytes > 0) {
+			follow_abandon(f, "truncated", t->lost_bytes);
+			log_warn(f->shared->component->id, "file was emptied before all of it was read, and there is no copy", "path", f->path,
+				"bytes", log_i64((int64_t)t->lost_bytes), "hint", "rotate by renaming (logrotate: create instead of copytruncate)", NULL);
+		}
+	}
+	tail_go_on_in(t, copy);
+	if (current)
+		open_current(f, names(f->path, &t->id));
 }
 
 static void

@@ -28,7 +28,7 @@ struct follow_shared { /* of one component */
 	struct map live;        /* key in the store → struct tail, one reference: no two streams may have one key */
 	struct map paths;       /* path → struct path_use */
 	struct folders folders;
-	struct metric *files_active;
+	struct metric *files_active, *synthetic;
 	struct content_rules *rules; /* of files that are opened; owned */
 	size_t n_active;
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
@@ -47,6 +47,9 @@ struct follow {
 	uint32_t lane;              /* of all generations of the path, for their order; LANE_ANY before the first */
 	bool opened;                /* a generation was open before */
 	bool reads_past;            /* while it opens one of them */
+	struct file_id last;        /* what the path named before, while it is not known what it names now */
+	int64_t last_opened_ns;     /* realtime; 0: it is known */
+	char *announce;             /* for the next tail (struct tail) */
 	bool past_due;              /* earlier generations have to be looked for first (generations.h) */
 	unsigned fails;             /* reads that failed in a row */
 	int64_t look_at_ns;         /* not before (monotonic), after such a failure */
@@ -73,11 +76,18 @@ void follow_forget_taken(struct follow_shared *);
 bool follow_polled(const struct follow *);
 /* Opens a file as it stands under this path, if it is still the one with this identity: the descriptor, or -errno. */
 int follow_open(const char *path, struct stat *ret);
+/* The highest generation of this identity that the store or this process knows. */
+uint32_t follow_generation(const struct follow_shared *, const struct file_id *);
 /* Whether the store or a tail knows this file already, under any path. */
 bool follow_knows(struct follow *, const struct file_id *);
 /* Reads a generation that the path named before to its end, behind those that are read already. known: what the store calls it; NULL: it
  * does not know it. Takes fd. */
-void follow_read_past(struct follow *, int fd, const struct stat *, const struct file_id *known);
-/* Counts bytes that will never be read, under a reason that lives for ever. */
+struct past_file {
+	const struct file_id *known;
+	bool packed; /* compressed, as format says */
+	enum decompress_format format;
+};
+void follow_read_past(struct follow *, int fd, const struct stat *, const struct past_file *);
+/* Counts bytes that will never be read, under a reason that lives for ever, and has a line in the stream say so. */
 void follow_abandon(struct follow *, const char *reason, uint64_t bytes);
 bool follow_is(const struct follow *, const struct target *, uint32_t ordinal);

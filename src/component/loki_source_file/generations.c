@@ -41,6 +41,8 @@ struct candidate { /* a file that is or may be a generation */
 	const char *path;
 	struct file_identity file;
 	struct known *known; /* NULL: the store does not know it */
+	bool packed;
+	enum decompress_format format;
 	int64_t order_ns;
 };
 
@@ -53,6 +55,7 @@ struct search {
 	VEC(struct listing *) own; /* listings that are not the past's */
 	VEC(struct listing *) dirs;
 	VEC(struct candidate) found;
+	bool busy; /* something could not be looked into now */
 };
 
 /* ---- What the store knows ---- */
@@ -84,13 +87,13 @@ is_file(const struct file_id *id, const struct file_identity *file)
 }
 
 static void
-note_known(struct known_list *list, const struct known *known, const struct position *position)
+note_known(const struct follow_shared *shared, struct known_list *list, const struct known *known, const struct position *position)
 {
 	if (known->id.btime_ns > list->born_ns)
 		list->born_ns = known->id.btime_ns;
 	if (known->updated_ns > list->updated_ns)
 		list->updated_ns = known->updated_ns;
-	if (is_file(&known->id, &list->current))
+	if (is_file(&known->id, &list->current) && known->id.generation >= follow_generation(shared, &known->id))
 		return;
 	vec_push(&list->items, *known);
 	proof_get(&list->items.items[list->items.len - 1].proof, position);
@@ -108,11 +111,11 @@ load_one(void *ptr, struct str key, struct str path, struct str labels, const st
 	if (list == NULL || position == NULL)
 		return true;
 	if (file_key_parse(key, &file) && str_eq(file.component, component))
-		note_known(list, &(struct known){.id = {file.file.dev, file.file.ino, file.file.birth_ns, file.generation, file.ordinal},
+		note_known(p->shared, list, &(struct known){.id = {file.file.dev, file.file.ino, file.file.birth_ns, file.generation, file.ordinal},
 					 .position = position->offset, .updated_ns = position->updated_ns}, position);
 	else if (placed_from_entry(key, path, labels, position, &placed) && str_eq(placed.component, component) && placed.file.ino != 0 &&
 		placed.kind == PLACED_OFFSET)
-		note_known(list, &(struct known){.id = {placed.file.dev, placed.file.ino, placed.file.birth_ns, 0, 0},
+		note_known(p->shared, list, &(struct known){.id = {placed.file.dev, placed.file.ino, placed.file.birth_ns, 0, 0},
 					 .any_ordinal = true, .position = placed.offset, .updated_ns = placed.placed_ns}, position);
 	return true;
 }
@@ -194,18 +197,53 @@ is_of_follow(const struct known *k, const struct follow *f)
 	return k->any_ordinal || k->id.ordinal % NAME_STEP == f->ordinal;
 }
 
-/* Whether the file holds what was read of the generation; an inode number that came again is another file. */
 static bool
-holds_known(const char *path, const struct known *k)
+same_file(const struct file_identity *a, const struct file_identity *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* By its name and its first bytes. */
+static bool
+is_packed(const char *path, int fd, enum decompress_format *ret)
+{
+	char head[DECOMPRESS_MAGIC_BYTES];
+	ssize_t n;
+
+	if (without_compression(path) == strlen(path))
+		return false;
+	n = file_pread(fd, head, sizeof(head), 0);
+	return n > 0 && decompress_sniff((struct str){head, (size_t)n}, ret);
+}
+
+/* Whether an open file holds what was read of the generation; MATCH_EARLIER: a part of it. */
+static enum match
+match(struct search *s, int fd, const struct stat *st, const struct candidate *c, const struct known *k)
+{
+	uint64_t offset;
+	int r;
+
+	if (!c->packed)
+		return match_file(fd, (uint64_t)st->st_size, &k->proof, k->position, &offset);
+	r = match_packed(fd, c->format, &k->proof, k->position);
+	s->busy |= r == -EBUSY;
+	return r == 1 ? MATCH_SAME : MATCH_OTHER;
+}
+
+/* The same of one with the generation's identity; an inode number that came again is another file. */
+static bool
+holds_known(struct search *s, struct candidate *c, const struct known *k)
 {
 	struct stat st;
-	uint64_t offset;
-	int fd = follow_open(path, &st);
-	bool holds = fd >= 0 && match_file(fd, (uint64_t)st.st_size, &k->proof, k->position, &offset) != MATCH_OTHER;
+	int fd = follow_open(c->path, &st);
+	bool same;
 
-	if (fd >= 0)
-		(void)close(fd);
-	return holds || fd == -EACCES || fd == -EMFILE || fd == -ENFILE;
+	if (fd < 0)
+		return fd == -EACCES || fd == -EMFILE || fd == -ENFILE;
+	c->packed = is_packed(c->path, fd, &c->format);
+	same = (c->packed && k->proof.n_tails == 0) || match(s, fd, &st, c, k) != MATCH_OTHER;
+	(void)close(fd);
+	return same;
 }
 
 static bool
@@ -217,7 +255,8 @@ find_known_in(struct search *s, const struct listing *l, struct known *k)
 	for (size_t i = 0; i < n && !k->found; i++) {
 		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .known = k, .order_ns = k->id.btime_ns};
 
-		if (file_identify_path(c.path, &c.file) < 0 || !is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) || !holds_known(c.path, k))
+		if (file_identify_path(c.path, &c.file) < 0 || !is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) ||
+			same_file(&c.file, &s->list->current) || !holds_known(s, &c, k))
 			continue;
 		k->found = true;
 		vec_push(&s->found, c);
@@ -240,8 +279,8 @@ find_known(struct search *s, const struct listing *l)
 	return found;
 }
 
-static bool
-newest_is_found(const struct search *s)
+static const struct known *
+newest_known(const struct search *s)
 {
 	const struct known *newest = NULL;
 
@@ -251,7 +290,27 @@ newest_is_found(const struct search *s)
 		if (is_of_follow(k, s->follow) && (newest == NULL || k->updated_ns > newest->updated_ns))
 			newest = k;
 	}
+	return newest;
+}
+
+static bool
+newest_is_found(const struct search *s)
+{
+	const struct known *newest = newest_known(s);
+
 	return newest == NULL || newest->found;
+}
+
+/* The file that was read last is gone. */
+static void
+say_gone(const struct search *s)
+{
+	const struct known *newest = newest_known(s);
+
+	if (newest == NULL || newest->found || newest->updated_ns < s->list->updated_ns)
+		return;
+	log_warn(s->follow->shared->component->id, "the file that this path named last is gone; what it held beyond the offset is lost", "path",
+		s->follow->path, "offset", log_i64((int64_t)newest->position), NULL);
 }
 
 /* logrotate's olddir: a directory below the file's, or beside it. */
@@ -286,12 +345,6 @@ parent_of(struct search *s, const char *dir)
 /* ---- Files that the store does not know ---- */
 
 static bool
-same_file(const struct file_identity *a, const struct file_identity *b)
-{
-	return a->dev == b->dev && a->ino == b->ino;
-}
-
-static bool
 is_candidate(const struct search *s, const char *path, const struct file_identity *file)
 {
 	struct follow *f = s->follow;
@@ -305,15 +358,60 @@ is_candidate(const struct search *s, const char *path, const struct file_identit
 	return !follow_knows(f, &(struct file_id){file->dev, file->ino, file->birth_ns, 0, f->ordinal});
 }
 
-/* Born after the newest known generation, and before the file that the path names now. */
+/* Born after the newest known generation, and before the file that the path names now. A compressed file is born when it is compressed,
+ * but keeps the time of its last change. */
 static bool
-is_in_between(const struct search *s, const struct file_identity *file)
+is_in_between(const struct search *s, const struct candidate *c)
 {
 	const struct known_list *list = s->list;
+	const struct file_identity *file = &c->file;
 
-	if (file->birth_ns == 0 || list->born_ns == 0)
+	if (c->packed || file->birth_ns == 0 || list->born_ns == 0)
 		return file->mtime_ns > list->updated_ns;
 	return file->birth_ns > list->born_ns && (list->current.birth_ns == 0 || file->birth_ns <= list->current.birth_ns);
+}
+
+/* A known generation that has no file of its own any more, in a copy or compressed. */
+static struct known *
+known_by_content(struct search *s, struct candidate *c)
+{
+	struct known *found = NULL;
+	struct stat st;
+	int fd = follow_open(c->path, &st);
+
+	if (fd < 0)
+		return NULL;
+	c->packed = is_packed(c->path, fd, &c->format);
+	for (size_t i = 0; i < s->list->items.len && found == NULL; i++) {
+		struct known *k = &s->list->items.items[i];
+
+		if (!k->found && k->proof.n_tails > 0 && is_of_follow(k, s->follow) && match(s, fd, &st, c, k) == MATCH_SAME)
+			found = k;
+	}
+	(void)close(fd);
+	return found;
+}
+
+/* A name that ends as a compressed file's does, and a content that cannot be unpacked here. */
+static bool
+is_unreadable_format(const struct search *s, const struct candidate *c)
+{
+	if (c->packed || without_compression(c->path) == strlen(c->path))
+		return false;
+	log_warn(s->follow->shared->component->id, "cannot unpack a generation of a file that was never read; it is left out", "path",
+		s->follow->path, "generation", c->path, "hint", "logrotate: use delaycompress, or compress with gzip, bzip2 or zstd", NULL);
+	return true;
+}
+
+/* What is being compressed is still there under its own name. */
+static bool
+has_original(struct search *s, const struct listing *l, const char *name)
+{
+	struct file_identity file;
+	size_t len = without_compression(name);
+
+	return len != strlen(name) &&
+		file_identify_path(join(s->arena, listing_dir(l), arena_z(s->arena, (struct str){name, len})), &file) == 0;
 }
 
 static void
@@ -327,12 +425,19 @@ find_unknown(struct search *s, const struct listing *l, const char *name)
 	for (size_t i = 0; i < n; i++) {
 		struct candidate c = {0};
 
-		if (!is_rotated_name(name, names[i].name) || without_compression(names[i].name) != strlen(names[i].name))
+		if (!is_rotated_name(name, names[i].name) || has_original(s, l, names[i].name))
 			continue;
 		c.path = join(s->arena, listing_dir(l), names[i].name);
-		if (file_identify_path(c.path, &c.file) < 0 || !is_candidate(s, c.path, &c.file) || !is_in_between(s, &c.file))
+		if (file_identify_path(c.path, &c.file) < 0 || !is_candidate(s, c.path, &c.file))
 			continue;
-		c.order_ns = c.file.birth_ns != 0 ? c.file.birth_ns : c.file.mtime_ns;
+		c.known = known_by_content(s, &c);
+		if (c.known == NULL && (!is_in_between(s, &c) || is_unreadable_format(s, &c)))
+			continue;
+		if (c.known != NULL)
+			c.known->found = true;
+		c.order_ns = c.known != NULL && c.known->id.btime_ns != 0 ? c.known->id.btime_ns
+			: !c.packed && c.file.birth_ns != 0               ? c.file.birth_ns
+									  : c.file.mtime_ns;
 		vec_push(&s->found, c);
 	}
 }
@@ -380,6 +485,17 @@ say_unreadable(struct follow *f, const struct candidate *c, int err)
 		"generation", c->path, "err", strerror(err), "bytes", log_i64((int64_t)left), NULL);
 }
 
+/* The size of the text modulo 2^32, as the file's last four bytes say (RFC 1952). */
+static uint32_t
+text_bytes_of_gzip(int fd, uint64_t size)
+{
+	uint8_t b[4] = {0};
+
+	if (size < sizeof(b) || file_pread(fd, b, sizeof(b), size - sizeof(b)) != (ssize_t)sizeof(b))
+		return 0;
+	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
 /* False: there are too few descriptors. */
 static bool
 read_one(struct follow *f, const struct candidate *c)
@@ -387,13 +503,17 @@ read_one(struct follow *f, const struct candidate *c)
 	struct stat st;
 	int fd;
 
-	if (c->known != NULL && c->file.size == c->known->position && clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS)
+	if (c->known != NULL && !c->packed && c->file.size == c->known->position && clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS)
 		return true;
 	fd = follow_open(c->path, &st);
 	if (fd == -EMFILE || fd == -ENFILE)
 		return false;
 	if (fd < 0) {
 		say_unreadable(f, c, -fd);
+		return true;
+	}
+	if (c->packed && c->known != NULL && c->format == DECOMPRESS_GZ && text_bytes_of_gzip(fd, c->file.size) == (uint32_t)c->known->position) {
+		(void)close(fd);
 		return true;
 	}
 	if (st.st_dev != c->file.dev || st.st_ino != c->file.ino) { /* renamed since: once more */
@@ -403,7 +523,8 @@ read_one(struct follow *f, const struct candidate *c)
 	log_info(f->shared->component->id, c->known != NULL ? "reading what is left of an earlier generation of a file"
 							     : "reading a generation of a file that was created and renamed unseen",
 		"path", f->path, "generation", c->path, "size", log_i64((int64_t)st.st_size), NULL);
-	follow_read_past(f, fd, &st, c->known != NULL && !c->known->any_ordinal ? &c->known->id : NULL);
+	follow_read_past(f, fd, &st, &(struct past_file){.known = c->known != NULL && !c->known->any_ordinal ? &c->known->id : NULL,
+					     .packed = c->packed, .format = c->format});
 	return true;
 }
 
@@ -490,15 +611,16 @@ generations_recover(struct past *p, struct follow *f)
 	if (!newest_is_found(&s))
 		find_known_around(&s, parent_of(&s, folder_path(f->at.folder)));
 	find_all_unknown(&s);
-	all = read_found(&s);
+	say_gone(&s);
+	all = !s.busy && read_found(&s);
 	search_done(&s);
 	return all;
 }
 
 void
-generations_between(struct follow *f, const struct tail *last)
+generations_between(struct follow *f)
 {
-	struct known_list list = {.born_ns = last->id.btime_ns, .updated_ns = last->opened_ns};
+	struct known_list list = {.born_ns = f->last.btime_ns, .updated_ns = f->last_opened_ns};
 	struct search s;
 
 	(void)file_identify_path(f->path, &list.current);
@@ -506,4 +628,80 @@ generations_between(struct follow *f, const struct tail *last)
 	find_all_unknown(&s);
 	(void)read_found(&s);
 	search_done(&s);
+}
+
+/* The time of the newest write to the store for this tail's generation. */
+static int64_t
+updated_at(struct follow *f, const struct tail *t)
+{
+	struct arena *arena = arena_new(0);
+	struct position position = {0};
+
+	(void)positions_get(f->shared->component->runtime->positions, t->stream.key, arena, &position);
+	arena_free(arena);
+	return position.updated_ns;
+}
+
+bool
+generations_of_emptied(struct follow *f, const struct tail *t)
+{
+	struct known known = {.id = t->id, .position = t->stream.position};
+	struct known_list list = {0};
+	struct search s;
+	bool found;
+
+	if (f->shared->component->runtime->positions == NULL)
+		return false;
+	if (t->stream.proof != NULL)
+		known.proof = *t->stream.proof;
+	/* Copies are born when they are made: those before the last write were read when they were the file. */
+	list.born_ns = list.updated_ns = updated_at(f, t);
+	vec_push(&list.items, known);
+	(void)file_identify_path(f->path, &list.current);
+	list.current.birth_ns = 0;
+	search_init(&s, NULL, f, &list);
+	find_all_unknown(&s);
+	(void)read_found(&s);
+	found = s.found.len > 0;
+	search_done(&s);
+	vec_done(&list.items);
+	return found;
+}
+
+/* The newest copy that holds what was read; of a file of which nothing was read, the newest made since it was opened. */
+int
+generations_copy_of(struct follow *f, const struct tail *t)
+{
+	struct known known = {.id = t->id, .position = t->stream.read_offset};
+	struct known_list list = {.born_ns = t->opened_ns, .updated_ns = t->opened_ns};
+	const struct candidate *newest = NULL;
+	struct search s;
+	struct stat st;
+	int fd = -1;
+
+	(void)pthread_mutex_lock(&t->stream.ledger->lock);
+	if (t->stream.proof != NULL)
+		known.proof = *t->stream.proof;
+	(void)pthread_mutex_unlock(&t->stream.ledger->lock);
+	if (t->proof != 0)
+		proof_add(&known.proof, t->stream.read_offset, t->proof, clock_mono_ns());
+	vec_push(&list.items, known);
+	(void)file_identify_path(f->path, &list.current);
+	list.current.birth_ns = 0;
+	search_init(&s, NULL, f, &list);
+	find_all_unknown(&s);
+	for (size_t i = 0; i < s.found.len; i++) {
+		const struct candidate *c = &s.found.items[i];
+
+		if (!c->packed && (c->known != NULL || known.position == 0) && (newest == NULL || c->file.birth_ns > newest->file.birth_ns))
+			newest = c;
+	}
+	if (newest != NULL)
+		fd = follow_open(newest->path, &st);
+	if (fd >= 0)
+		log_info(f->shared->component->id, "file was emptied; going on in a copy of what it held", "path", f->path, "copy", newest->path,
+			"offset", log_i64((int64_t)known.position), "size", log_i64((int64_t)st.st_size), NULL);
+	search_done(&s);
+	vec_done(&list.items);
+	return fd >= 0 ? fd : -1;
 }

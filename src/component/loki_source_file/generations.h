@@ -5,8 +5,8 @@
  * nobody looked, and read to their end, oldest first, before the file that the path names now. Control thread.
  *
  * A generation that the store knows is found by device, inode and birth time, whatever its name is now; else by content, under the names
- * that rotation gives (listing.h). One that the store does not know counts when it has such a name and was
- * born after the newest known one.
+ * that rotation gives (listing.h): a copy, or compressed. One that the store does not know counts when it has such a name and was
+ * born after the newest known one, or, compressed, was written after the last change of the path's positions.
  */
 #include <stdbool.h>
 
@@ -33,5 +33,10 @@ void past_done(struct past *);
 /* Begins to read what is left of the earlier generations of a follow that has opened nothing yet. False: there are too few descriptors, ask
  * again later. */
 bool generations_recover(struct past *, struct follow *);
-/* The path names another file than it did: reads those that it named in between. */
-void generations_between(struct follow *, const struct tail *last);
+/* The path names another file than it did (follow->last): reads those that it named in between. */
+void generations_between(struct follow *);
+/* The file was emptied while longship was down (the tail is placed, and no lane has it): reads the copies that were made of it, of what it
+ * held before and of what it held in between. False: there is none. */
+bool generations_of_emptied(struct follow *, const struct tail *);
+/* The same while it is followed: a copy that holds what the tail has read, to go on in: a descriptor; -1: there is none. */
+int generations_copy_of(struct follow *, const struct tail *);

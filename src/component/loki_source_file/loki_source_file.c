@@ -519,6 +519,8 @@ start(struct component *c, const void *ptr)
 	s->shared.ledger = ledger_new(c->runtime->metrics, c->id);
 	s->shared.files_active = metric_get(c->runtime->metrics, METRIC_GAUGE, "loki_source_file_files_active_total",
 		"Number of active files.", c->id, NULL);
+	s->shared.synthetic = metric_get(c->runtime->metrics, METRIC_COUNTER, "longship_entries_synthetic_total",
+		"Lines that longship itself added.", c->id, "reason", "abandoned", NULL);
 	follow_shared_init(&s->shared);
 	r = loop_timer_new(c->runtime->loop, look_again, s, &s->timer);
 	if (r == 0)

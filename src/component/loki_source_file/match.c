@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match.h"
 
-#include <string.h>
+#include <errno.h>
 
-#include "longship/base/mem.h"
 #include "longship/os/file.h"
-
-#define COMPARE_BYTES (64u << 10)
+#include "unpack.h"
 
 /* Whether the n bytes before offset hash to it. */
 static bool
@@ -47,20 +45,43 @@ match_file(int fd, uint64_t size, const struct proof *p, uint64_t position, uint
 	return MATCH_OTHER;
 }
 
-bool
-match_begin(int fd_a, int fd_b, uint64_t size)
+static ssize_t
+read_packed(struct unpack *u, int fd, char *buffer, size_t n, uint64_t offset)
 {
-	char *a = mem_alloc(COMPARE_BYTES), *b = mem_alloc(COMPARE_BYTES);
-	uint64_t at = 0;
+	ssize_t r;
 
-	while (at < size) {
-		size_t n = size - at < COMPARE_BYTES ? (size_t)(size - at) : COMPARE_BYTES;
+	do
+		r = unpack_read(u, fd, buffer, n, offset);
+	while (r == -EAGAIN);
+	return r;
+}
 
-		if (file_pread(fd_a, a, n, at) != (ssize_t)n || file_pread(fd_b, b, n, at) != (ssize_t)n || memcmp(a, b, n) != 0)
-			break;
-		at += n;
-	}
-	mem_free(a);
-	mem_free(b);
-	return at >= size;
+static int
+match_text(struct unpack *u, int fd, const struct proof *p, const struct position_checkpoint *tail)
+{
+	size_t want = tail->offset < PROOF_TAIL_BYTES ? (size_t)tail->offset : PROOF_TAIL_BYTES;
+	char bytes[PROOF_HEAD_BYTES];
+	ssize_t n = read_packed(u, fd, bytes, (size_t)p->head.offset, 0);
+
+	if (n != (ssize_t)p->head.offset || proof_hash(bytes, (size_t)n) != p->head.tail_hash)
+		return n == -EBUSY ? -EBUSY : 0;
+	if (tail->offset > MATCH_PACKED_BYTES_MAX)
+		return 1;
+	n = read_packed(u, fd, bytes, want, tail->offset - want);
+	return n == -EBUSY ? -EBUSY : n == (ssize_t)want && proof_hash(bytes, want) == tail->tail_hash;
+}
+
+int
+match_packed(int fd, enum decompress_format format, const struct proof *p, uint64_t position)
+{
+	const struct position_checkpoint *tail = p->n_tails > 0 ? &p->tails[p->n_tails - 1] : NULL;
+	struct unpack *u;
+	int r;
+
+	if (tail == NULL || p->head.offset == 0 || tail->offset > position)
+		return 0;
+	u = unpack_new(format);
+	r = match_text(u, fd, p, tail);
+	unpack_free(u);
+	return r;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "longship/codec/decompress.h"
 #include "longship/flow/proof.h"
 
 enum match {
@@ -17,5 +18,7 @@ enum match {
 
 /* proof: NULL: nothing is known. *ret_offset: where the file goes on: the position, the checkpoint, 0. */
 enum match match_file(int fd, uint64_t size, const struct proof *, uint64_t position, uint64_t *ret_offset);
-/* Whether the first size bytes of both are the same. */
-bool match_begin(int fd_a, int fd_b, uint64_t size);
+/* Whether the text of a compressed file is that of which `position` bytes were read: 1, 0, or -EBUSY (unpack.h). Beyond MATCH_PACKED_BYTES_MAX
+ * only the head is compared here, since all before the position has to be decompressed; the tail compares the rest when it comes there. */
+#define MATCH_PACKED_BYTES_MAX (64u << 20)
+int match_packed(int fd, enum decompress_format, const struct proof *, uint64_t position);

@@ -38,6 +38,7 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	t->id = *id;
 	t->fd = fd;
 	t->opened_ns = clock_now_ns();
+	atomic_init(&t->copy_fd, -1);
 	content_init(&t->content, rules);
 	t->arena = arena_new(TARGET_ARENA_BYTES);
 	t->label_pairs = arena_array(t->arena, struct str_pair, target->n + 1);
@@ -177,6 +178,24 @@ prove_head(struct tail *t, struct str text)
 	t->head_bytes = want;
 }
 
+/* A line of longship's own; it is no line of the source and counts for none. */
+static void
+announce(struct tail *t, struct lane *lane, struct receipt *receipt)
+{
+	struct batch *b = stream_batch(&t->stream, lane, receipt, 1);
+
+	b->ts[0] = receipt->base_ns;
+	b->line[0] = str_from(t->announce);
+	b->labels[0] = t->stream.labels;
+	b->origin[0] = (struct origin){0, 0};
+	b->n = 1;
+	stream_emit(&t->stream, b);
+	if (t->metrics.synthetic != NULL)
+		metric_add(t->metrics.synthetic, 1);
+	mem_free(t->announce);
+	t->announce = NULL;
+}
+
 /* text stands behind `before` bytes that were read with it. to: where the span ends, behind the text when that is all NUL. */
 static void
 read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uint64_t to, uint64_t size)
@@ -195,6 +214,8 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	t->proof = proof_hash(text.s + text.len - tail, tail);
 	/* Who opens a compressed file does not look into it. */
 	receipt->tail_hash = packed ? 0 : t->proof;
+	if (t->announce != NULL)
+		announce(t, lane, receipt);
 	lines = hole ? 0 : content_emit(&t->content, s, lane, receipt, text, before);
 	stream_end(s, lane, receipt, lines);
 	count(t, lines, size);
@@ -215,19 +236,55 @@ tell_cut(void *ptr)
 
 	if (t->owner != NULL)
 		t->on_cut(t->owner, t);
+	else
+		tail_go_on_in(t, -1);
 	stream_unref(&t->stream);
 }
 
-/* The next generation need not wait until all of this one has settled. */
+/* Waits for the answer. */
 static enum stream_state
 cut(struct tail *t)
 {
-	atomic_store(&t->drained, true);
+	uint64_t size = t->n_seen > 0 ? t->seen[t->n_seen - 1].size : 0;
+
 	if (!atomic_exchange(&t->truncated, true)) {
+		t->lost_bytes = size > t->stream.read_offset ? size - t->stream.read_offset : 0;
+		t->read_to = UINT64_MAX;
 		stream_ref(&t->stream);
 		loop_post(t->stream.runtime->loop, tell_cut, t);
 	}
-	return STREAM_DONE;
+	return STREAM_IDLE;
+}
+
+void
+tail_go_on_in(struct tail *t, int fd)
+{
+	assert(atomic_load(&t->copy_fd) < 0);
+	atomic_store(&t->rotated, true);
+	atomic_store(&t->copy_fd, fd);
+	atomic_store(&t->given_up, fd < 0);
+	lane_wake(&t->stream);
+}
+
+/* True: it goes on. False: it waits, or has ended (*ret). */
+static bool
+leave_truncated(struct tail *t, enum stream_state *ret)
+{
+	int fd = atomic_exchange(&t->copy_fd, -1);
+
+	if (fd >= 0) {
+		(void)close(t->fd);
+		t->fd = fd;
+		atomic_store(&t->truncated, false);
+		return true;
+	}
+	*ret = STREAM_IDLE;
+	if (!atomic_load(&t->given_up))
+		return false;
+	/* The next generation need not wait until all of this one has settled. */
+	atomic_store(&t->drained, true);
+	*ret = STREAM_DONE;
+	return false;
 }
 
 static void
@@ -368,14 +425,17 @@ run(struct stream *s, struct lane *lane)
 	uint64_t limit = stream_next_limit(s), want = SPAN_BYTES_MAX;
 	size_t before = s->read_offset < PROOF_TAIL_BYTES ? (size_t)s->read_offset : PROOF_TAIL_BYTES;
 	char *buffer = lane_buffer(lane);
+	enum stream_state state;
 	struct stat st;
 	ssize_t n;
 
+	if (atomic_load(&t->truncated) && !leave_truncated(t, &state))
+		return state;
 	if (fstat(t->fd, &st) < 0)
 		return fail(t, errno);
 	if (must_wait(t))
 		return STREAM_WAIT;
-	if (atomic_load(&t->truncated) || (uint64_t)st.st_size < content_taken(&t->content, s->read_offset))
+	if ((uint64_t)st.st_size < content_taken(&t->content, s->read_offset))
 		return cut(t);
 	note_size(t, (uint64_t)st.st_size);
 	note_lag(t, (uint64_t)st.st_size);
@@ -428,7 +488,7 @@ rewound(struct stream *s)
 	atomic_store(&t->failed, 0);
 	tail_take_proof(t);
 	t->read_to = 0;
-	if (!atomic_load(&t->truncated))
+	if (!atomic_load(&t->given_up))
 		atomic_store(&t->drained, false);
 }
 
@@ -439,6 +499,9 @@ free_tail(struct stream *s)
 
 	if (t->after != NULL) /* it never came to a lane */
 		stream_unref(&t->after->stream);
+	mem_free(t->announce);
+	if (t->copy_fd >= 0)
+		(void)close(t->copy_fd);
 	if (t->fd >= 0)
 		(void)close(t->fd);
 	arena_free(t->arena);

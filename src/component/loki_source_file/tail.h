@@ -22,7 +22,7 @@ struct file_id { /* of a generation */
 };
 
 struct tail_metrics {
-	struct metric *read_bytes, *file_bytes, *read_lines;
+	struct metric *synthetic, *read_bytes, *file_bytes, *read_lines;
 };
 
 struct tail {
@@ -38,7 +38,11 @@ struct tail {
 	struct tail_metrics metrics; /* of the path; they live as long as the tail is in a lane (follow.c) */
 
 	_Atomic bool rotated; /* the path names another file now: read what is left, then end */
-	_Atomic bool truncated; /* the lane saw the file shorter than it had read: nothing of this generation is left */
+	_Atomic bool truncated; /* the lane saw that the file no longer holds what was read: it waits for a copy to go on in, or gives up */
+	_Atomic int copy_fd;    /* go on in this one; -1: none */
+	_Atomic bool given_up;  /* there is no copy */
+	uint64_t lost_bytes;    /* when it was truncated: how much of what it held then had not been read */
+	char *announce;         /* goes out before its first line: what was lost before it; owned, may be NULL. Lane */
 	_Atomic int failed;     /* errno of a read that failed; 0: none */
 	_Atomic bool drained;   /* nothing more will be read of it */
 	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
@@ -75,5 +79,7 @@ void tail_take_proof(struct tail *);
 /* The path names another file: what is left is read, then it ends. written_ns: the file's last change (realtime), which tells whether somebody
  * may still write. Before anything else has told the lane. */
 void tail_rotated(struct tail *, int64_t written_ns);
+/* The answer to on_cut: go on in a copy of what the file held (takes fd), or give up (-1). Control thread. */
+void tail_go_on_in(struct tail *, int fd);
 /* Starts behind the last complete line of the file. */
 void tail_skip_to_end(struct tail *, uint64_t size);
