@@ -18,6 +18,7 @@ const struct command commands[] = {
 		"Ask the running longship what it reads, sends and is behind with"},
 	{"positions", cmd_positions, "list|export|import|set|reset …",
 		"Show and change how far files have been read, also while longship runs"},
+	{"replay", cmd_replay, "[--config=PATH] DIR", "Send dead letters to Loki again; what it stores leaves the files"},
 	{"fmt", cmd_fmt, "[--write|--test] [PATH]", "Bring a configuration into its usual form"},
 	{"eval", cmd_eval, "EXPR", "Print an expression's value as JSON"},
 	{"help", cmd_help, "[COMMAND|COMPONENT]", "Explain a command, or a component's arguments"},

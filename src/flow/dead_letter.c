@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,9 +33,8 @@ struct dead_letters {
 	struct metrics *metrics;
 	char *component_id, *dir;
 	uint64_t max_bytes, bytes; /* of all files; known once the directory was looked at */
-	bool sync, looked, unsynced;
-	int fd;                    /* -1: none yet */
-	uint64_t file_bytes;
+	bool sync, looked;
+	unsigned number;           /* of the file that was written last; 0: none of this start */
 	unsigned next_number;
 	struct buf waiting;        /* written by the next commit, or when it is large */
 	uint64_t waiting_letters;
@@ -61,7 +61,7 @@ dead_letters_new(struct metrics *metrics, const char *component_id, const char *
 	d->dir = copy(dir);
 	d->max_bytes = max_bytes;
 	d->sync = sync;
-	d->fd = -1;
+	d->next_number = 1;
 	buf_init(&d->waiting, LETTER_BYTES_MAX);
 	return d;
 }
@@ -90,8 +90,6 @@ dead_letters_unref(struct dead_letters *d)
 	(void)pthread_mutex_unlock(&d->lock);
 	if (refs > 0)
 		return;
-	if (d->fd >= 0)
-		(void)close(d->fd);
 	buf_done(&d->waiting);
 	(void)pthread_mutex_destroy(&d->lock);
 	mem_free(d->component_id);
@@ -154,23 +152,51 @@ look(struct dead_letters *d)
 	return true;
 }
 
-/* A file that letters fit in. -errno. */
+/* Opens the current file, if letters fit in and nobody replays it; -errno. */
+static int
+open_current(const char *path)
+{
+	struct stat st;
+	int fd = file_open(path, O_WRONLY | O_APPEND | O_NOFOLLOW, 0);
+
+	if (fd < 0)
+		return fd;
+	/* It may have been replaced while it was opened. */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 && (uint64_t)st.st_size < DEAD_LETTER_FILE_BYTES)
+		return fd;
+	(void)close(fd);
+	return -EBUSY;
+}
+
+/* A file that letters fit in, locked: longship replay takes no file that is being written. -errno. */
 static int
 open_file(struct dead_letters *d)
 {
-	char name[32];
-	struct arena *arena;
+	struct arena *arena = arena_new(0);
+	int fd = d->number > 0 ? open_current(arena_printf(arena, "%s/%08u.jsonl", d->dir, d->number).s) : -ENOENT;
 
-	if (d->fd >= 0 && d->file_bytes < DEAD_LETTER_FILE_BYTES)
-		return 0;
-	if (d->fd >= 0)
-		(void)close(d->fd);
-	(void)snprintf(name, sizeof(name), "%08u.jsonl", d->next_number++ % 100000000);
-	arena = arena_new(0);
-	d->fd = file_open(arena_printf(arena, "%s/%s", d->dir, name).s, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		d->number = d->next_number++;
+		fd = file_open(arena_printf(arena, "%s/%08u.jsonl", d->dir, d->number).s, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, 0600);
+		if (fd >= 0)
+			(void)flock(fd, LOCK_EX | LOCK_NB);
+	}
 	arena_free(arena);
-	d->file_bytes = 0;
-	return d->fd < 0 ? d->fd : 0;
+	return fd;
+}
+
+static int
+write_file(struct dead_letters *d)
+{
+	int fd = open_file(d), r;
+
+	if (fd < 0)
+		return fd;
+	r = file_write(fd, d->waiting.data, d->waiting.len);
+	if (r == 0 && d->sync && fdatasync(fd) < 0)
+		r = -errno;
+	(void)close(fd);
+	return r;
 }
 
 /* Lock held. */
@@ -188,16 +214,12 @@ write_waiting(struct dead_letters *d)
 	} else if (d->waiting.overflow || d->bytes + d->waiting.len > d->max_bytes) {
 		d->looked = false; /* somebody may have made room meanwhile */
 		count_lost(d, letters, "full", 0);
-	} else if ((r = open_file(d)) < 0 || (r = file_write(d->fd, d->waiting.data, d->waiting.len)) < 0) {
-		if (d->fd >= 0)
-			(void)close(d->fd); /* half a letter may end it: go on in another */
-		d->fd = -1;
+	} else if ((r = write_file(d)) < 0) {
+		d->number = 0; /* half a letter may end it: go on in another */
 		d->looked = false;
 		count_lost(d, letters, "error", -r);
 	} else {
 		d->bytes += d->waiting.len;
-		d->file_bytes += d->waiting.len;
-		d->unsynced = true;
 		count_kept(d, letters);
 	}
 	buf_done(&d->waiting);
@@ -265,8 +287,5 @@ dead_letters_commit(struct dead_letters *d)
 {
 	(void)pthread_mutex_lock(&d->lock);
 	write_waiting(d);
-	if (d->sync && d->unsynced && d->fd >= 0 && fdatasync(d->fd) < 0)
-		count_lost(d, 0, "error", errno);
-	d->unsynced = false;
 	(void)pthread_mutex_unlock(&d->lock);
 }

@@ -57,5 +57,32 @@ assert len({(l["ts"], l["labels"]["job"]) for l in letters}) == 14
 print(len(letters))
 END
 prove "they are for their owner only" is "$(stat -c %a "$work"/ship/loki.write.w/dead-letters/*.jsonl | sort -u)" 600
+
+# ---- again
+replay() { "$LONGSHIP" replay --config="$work/ship.alloy" "$work/ship/loki.write.w/dead-letters" >"$work/replay.txt" 2>&1; echo $?; }
+prove "a replay, nothing has changed: the status says that all is left" is "$(replay)" 1
+prove "and why" grep -q "0 stored, 14 left: 14 refused again" "$work/replay.txt"
+prove "no letter was lost" is "$(letters | wc -l)" 14
+faults '{"times": -1, "refuse": 503}'
+prove "a Loki that fails: the status says so" is "$(replay)" 3
+prove "no letter was lost" is "$(letters | wc -l)" 14
+no_faults
+stop_pid "$fake_pid"
+fake_options=(--auth --max-line-size 0 --max-label-names 3)
+fake_start
+prove "long lines are allowed now: what Loki stores is gone, the rest is left" is "$(replay)" 1
+prove "it says so" grep -q "4 stored, 10 left: 10 refused again (max_label_names_per_series)" "$work/replay.txt"
+prove "Loki has the four" is "$(stored '{job="a"}')" 4
+stop_pid "$fake_pid"
+fake_options=(--auth --max-line-size 0)
+fake_start
+printf 'half a let' >>"$(printf '%s\n' "$work"/ship/loki.write.w/dead-letters/*.jsonl | tail -n 1)"
+prove "many labels, too; half a letter stays" is "$(replay)" 1
+prove "it says so" grep -q "10 stored, 1 left: 1 that are no letters" "$work/replay.txt"
+arrived '{job="b"}' b 10
+rm "$work"/ship/loki.write.w/dead-letters/*.jsonl
+prove "nothing there: fine" is "$(replay)" 0
+lines "$work/logs/a.log" a 2000 100
+wait_for "$DEADLINE" "the longship that ran all the while goes on" metric_is 2100 ship longship_entries_acknowledged_total
 watched ship
 ship_stop ship

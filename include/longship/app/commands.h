@@ -19,6 +19,7 @@ int cmd_inspect(int argc, char **argv);
 #define JOURNAL_READER_COMMAND "journal-reader"
 int cmd_journal_reader(int argc, char **argv);
 int cmd_positions(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_targets(int argc, char **argv);

@@ -40,7 +40,7 @@ static const struct arg_spec write_spec[] = {
 		.max = INT32_MAX, .doc = "Streams in one request, 0 for no limit; entries of further streams are refused and counted."},
 	{.name = "dead_letter", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, dead_letter), .sub = dead_letter_spec,
 		.sub_size = sizeof(struct dead_letter_args),
-		.doc = "Keeps what is refused as JSON lines in files under the storage path, COMPONENT/dead-letters."},
+		.doc = "Keeps what is refused as JSON lines in files under the storage path, COMPONENT/dead-letters, for `longship replay`."},
 	{0},
 };
 
