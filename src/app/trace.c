@@ -64,7 +64,7 @@ trace_new(struct component *c, struct metrics *metrics, bool colour)
 	t->colour = colour;
 	t->arena = arena_new(0);
 	if (stages != NULL) {
-		diags_init(&diags, t->arena, NULL);
+		diags_init(&diags, t->arena, component_source(c));
 		t->pipeline = pipeline_new(c->id, stages, metrics, &diags);
 		diags_done(&diags);
 	}
@@ -280,6 +280,10 @@ after_stage(void *ptr, const char *stage, const struct batch *b)
 	} else {
 		for (size_t i = 0; i < b->n; i++)
 			show_changes(t, &stage, b, &t->seen[i], &now[i]);
+	}
+	if (b->failure != NULL) {
+		begin_change(t, &stage, "cannot work on it: ");
+		(void)buf_printf(t->out, "%s\n", b->failure);
 	}
 	t->seen = now;
 	t->n = b->n;

@@ -60,7 +60,7 @@ build(struct component *c, const struct process_args *a, struct buf *reason)
 	struct pipeline *p;
 	struct diags diags;
 
-	diags_init(&diags, arena, NULL);
+	diags_init(&diags, arena, component_source(c));
 	p = pipeline_new(c->id, &a->stages, c->runtime->metrics, &diags);
 	if (p == NULL)
 		diags_summary(&diags, reason);

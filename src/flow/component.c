@@ -55,6 +55,14 @@ component_fail(struct component *component, int err, const char *format, ...)
 	return err;
 }
 
+const struct source *
+component_source(const struct component *component)
+{
+	const struct graph_node *node = component->node;
+
+	return node == NULL ? NULL : node->args != NULL ? &node->args->text->source : node->source;
+}
+
 const char *
 component_fail_text(const struct component *component)
 {

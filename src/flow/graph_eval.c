@@ -78,8 +78,12 @@ check_args(const struct component_type *type, const struct block *block, const v
 
 		if (d->level == DIAG_WARNING)
 			diag_warning(diags, d->pos, "%.*s", STR_FMT(d->text));
+		else if (whole_block)
+			diag_error(diags, d->pos, "%s%.*s", error_prefix(type), STR_FMT(d->text));
+		else if (block->label.len > 0)
+			diag_error(diags, d->pos, "%s.%.*s: %.*s", type->name, STR_FMT(block->label), STR_FMT(d->text));
 		else
-			diag_error(diags, d->pos, "%s%.*s", whole_block ? error_prefix(type) : "", STR_FMT(d->text));
+			diag_error(diags, d->pos, "%.*s", STR_FMT(d->text));
 	}
 	assert(ok == !diags_failed(&found));
 	diags_done(&found);
@@ -151,8 +155,10 @@ eval_node(struct graph_load *load, struct load_node *node)
 	node->failed = node->args == NULL && !waits;
 	if (node->failed || node->args != NULL)
 		diags_merge(&load->diags, &found);
-	if (node->is_new && node->args != NULL)
+	if (node->is_new && node->args != NULL) {
 		node->node->component.args = node->args->args;
+		node->node->source = &load->text->source;
+	}
 	node->uncertain = exports_data(node->type) &&
 			  (node->is_new || waits || node->args == NULL || !node->node->running ||
 				  !args_equal(node->type->args, node->args->args, node->node->component.args));

@@ -44,6 +44,7 @@ struct graph_node {
 	struct graph_text *text; /* of block; NULL until applied */
 	const struct block *block;
 	struct graph_args *args; /* NULL before the first evaluation has succeeded */
+	const struct source *source; /* of arguments that only a load has */
 	struct graph_exports *exports;
 	struct graph_node **deps, **users; /* direct, in graph->nodes */
 	size_t n_deps, n_users;

@@ -26,6 +26,14 @@ struct pipeline {
 	_Atomic bool timing;
 };
 
+/* What a stage said while it was built begins with its name. */
+static void
+name_stage(struct diags *diags, size_t from, const char *stage)
+{
+	for (size_t i = from; i < diags->n; i++)
+		diags->items[i].text = arena_printf(diags->arena, "stage.%s: %.*s", stage, STR_FMT(diags->items[i].text));
+}
+
 static bool
 build(struct pipeline *p, const struct stage_builder *from, const struct variant_list *stages)
 {
@@ -36,13 +44,16 @@ build(struct pipeline *p, const struct stage_builder *from, const struct variant
 	for (size_t i = 0; i < stages->n; i++) {
 		const struct variant *v = &stages->items[i];
 		struct stage_builder builder = *from;
+		size_t n_before = from->diags->n;
 
+		builder.stage = v->variant->name;
 		builder.pos = v->pos;
 		builder.ordinal = (*from->next_ordinal)++;
 		p->steps[i].variant = v->variant;
 		p->steps[i].type = v->variant->type;
 		p->steps[i].state = p->steps[i].type->build(&builder, v->args);
 		ok = ok && p->steps[i].state != NULL;
+		name_stage(from->diags, n_before, v->variant->name);
 	}
 	return ok;
 }
@@ -175,6 +186,7 @@ pipeline_run_traced(const struct pipeline *p, struct batch *b,
 {
 	enter(p, b);
 	for (size_t i = 0; i < p->n; i++) {
+		b->failure = NULL;
 		run_step(&p->steps[i], b, true);
 		after(ptr, p->steps[i].variant->name, b);
 	}

@@ -25,6 +25,7 @@ struct state {
 	size_t columns[FIELDS];
 	struct str label;
 	const struct timefmt *rfc3339;
+	struct stage_failure *malformed;
 };
 
 static void *
@@ -37,6 +38,7 @@ build(struct stage_builder *b, const void *arguments)
 		s->columns[k] = columns_number(b->columns, str_from(field_columns[k]));
 	s->label = STR("stream");
 	s->rfc3339 = timefmt_compile(b->arena, STR("2006-01-02T15:04:05.999999999Z07:00"));
+	s->malformed = stage_failure_new(b, "not a line of Docker's");
 	return s;
 }
 
@@ -120,10 +122,13 @@ apply(void *state, struct batch *b)
 	struct label_memo *memo = label_memo_new(b->arena, 1);
 	struct str values[FIELDS];
 	struct timefmt_time t;
+	size_t n_malformed = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
-		if (!read_fields(b->arena, b->line[i], values))
+		if (!read_fields(b->arena, b->line[i], values)) {
+			n_malformed++;
 			continue;
+		}
 		for (size_t k = 0; k < FIELDS; k++)
 			batch_set_cell(b, s->columns[k], i, cell_string(values[k]));
 		b->line[i] = values[FIELD_LOG];
@@ -131,6 +136,7 @@ apply(void *state, struct batch *b)
 		if (timefmt_parse(s->rfc3339, values[FIELD_TIME], tz_utc(), tz_utc(), &t))
 			(void)timefmt_to_ns(&t, &b->ts[i]);
 	}
+	stage_failed(s->malformed, b, n_malformed);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

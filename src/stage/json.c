@@ -49,6 +49,7 @@ struct state {
 	size_t source;
 	const struct regex *regex; /* or NULL */
 	bool drop_malformed;
+	struct stage_failure *malformed, *unanswered;
 };
 
 /* Alloy counts these on no metric; longship's ledger does. */
@@ -106,6 +107,8 @@ build(struct stage_builder *b, const void *arguments)
 			return NULL;
 	}
 	s->drop_malformed = a->drop_malformed;
+	s->malformed = stage_failure_new(b, "malformed JSON");
+	s->unanswered = s->n_general > 0 ? stage_failure_new(b, "expression failed") : NULL;
 	return s;
 }
 
@@ -133,18 +136,22 @@ select_field(void *ptr, struct str name)
 	return regex_test(s->regex, name) == REGEX_YES;
 }
 
-/* A runtime error stores nothing. */
-static void
+/* A runtime error stores nothing; false. */
+static bool
 apply_general(const struct state *s, struct jmespath_run *run, struct batch *b, size_t i, struct str text)
 {
 	struct json_value value;
+	bool ok = true;
 
 	if (!jmespath_run_load(run, text))
-		return;
+		return false;
 	for (size_t k = 0; k < s->n_general; k++) {
 		if (jmespath_run_get(run, s->general[k].expression, b->arena, &value))
 			batch_set_cell(b, s->general[k].column, i, to_cell(&value));
+		else
+			ok = false;
 	}
+	return ok;
 }
 
 static void
@@ -156,24 +163,28 @@ apply(void *state, struct batch *b)
 	struct json_value *values = arena_array(b->arena, struct json_value, n + 1);
 	struct json_shape *shape = arena_make(b->arena, struct json_shape);
 	struct json_fields fields = {.select = select_field, .ptr = s};
+	size_t n_malformed = 0, n_unanswered = 0;
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {
 		if (!stage_text(b, s->source, i, &text))
 			continue;
 		if (!json_extract(s->paths, text, b->arena, shape, values, s->regex != NULL ? &fields : NULL)) {
+			n_malformed++;
 			if (s->drop_malformed)
 				batch_drop(b, i, &malformed);
 			continue;
 		}
 		for (size_t k = 0; k < n; k++)
 			batch_set_cell(b, s->columns[k], i, to_cell(&values[k]));
-		if (run != NULL)
-			apply_general(s, run, b, i, text);
+		if (run != NULL && !apply_general(s, run, b, i, text))
+			n_unanswered++;
 		for (size_t k = 0; k < fields.n; k++)
 			batch_set_named(b, fields.items[k].name, i, to_cell(&fields.items[k].value));
 	}
 	jmespath_run_free(run);
+	stage_failed(s->malformed, b, n_malformed);
+	stage_failed(s->unanswered, b, n_unanswered);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

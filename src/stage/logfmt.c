@@ -40,6 +40,7 @@ struct state {
 	struct key *likely[LIKELY]; /* by length, first and last byte: most keys of a line are not mapped, and end here */
 	size_t source;
 	const struct regex *regex; /* or NULL */
+	struct stage_failure *malformed;
 };
 
 static inline struct key **
@@ -95,10 +96,12 @@ build(struct stage_builder *b, const void *arguments)
 		if (s->regex == NULL)
 			return NULL;
 	}
+	s->malformed = stage_failure_new(b, "malformed logfmt");
 	return s;
 }
 
-static void
+/* False: the text is malformed somewhere. */
+static bool
 apply_entry(struct state *s, struct batch *b, size_t i, struct str text)
 {
 	struct logfmt l;
@@ -113,18 +116,21 @@ apply_entry(struct state *s, struct batch *b, size_t i, struct str text)
 		if (s->regex != NULL && regex_test(s->regex, key) == REGEX_YES)
 			batch_set_named(b, key, i, cell_string(value));
 	}
+	return !l.failed;
 }
 
 static void
 apply(void *state, struct batch *b)
 {
 	struct state *s = state;
+	size_t n_malformed = 0;
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {
-		if (stage_text(b, s->source, i, &text))
-			apply_entry(s, b, i, text);
+		if (stage_text(b, s->source, i, &text) && !apply_entry(s, b, i, text))
+			n_malformed++;
 	}
+	stage_failed(s->malformed, b, n_malformed);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

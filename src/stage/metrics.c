@@ -157,6 +157,7 @@ struct state {
 	int64_t scraped_ns;
 	size_t n;
 	struct family *families;
+	struct stage_failure *no_number;
 };
 
 /* ---- building ---- */
@@ -366,6 +367,7 @@ build(struct stage_builder *b, const void *arguments)
 	if (!ok)
 		return NULL;
 	s->component_id = arena_z(b->arena, str_from(b->component_id));
+	s->no_number = stage_failure_new(b, "no number, or one that a counter cannot add");
 	s->metrics = b->metrics;
 	if (s->metrics == NULL)
 		return s;
@@ -466,7 +468,7 @@ find_series(struct state *s, struct family *f, const struct labels *labels)
 
 /* What the action needs; false: nothing happens. */
 static bool
-amount_of(const struct family *f, const struct batch *b, size_t i, double *ret)
+amount_of(const struct family *f, const struct batch *b, size_t i, double *ret, bool *ret_failed)
 {
 	struct cell cell;
 	struct str text;
@@ -484,7 +486,10 @@ amount_of(const struct family *f, const struct batch *b, size_t i, double *ret)
 	if (f->action == ACTION_INC || f->action == ACTION_DEC)
 		return true;
 	/* A counter does not fall: Alloy's process would end here. */
-	return cell_number(&cell, ret) && !(f->type == METRIC_COUNTER && *ret < 0);
+	if (cell_number(&cell, ret) && !(f->type == METRIC_COUNTER && *ret < 0))
+		return true;
+	*ret_failed = true;
+	return false;
 }
 
 static void
@@ -514,19 +519,26 @@ act(const struct family *f, struct metric *metric, double amount)
 static void
 count_batch(struct state *s, struct family *f, struct batch *b)
 {
+	size_t n_failed = 0;
+
 	f->cache = arena_array(b->arena, struct cached, SERIES_CACHE);
 	for (size_t i = 0; i < b->n; i++) {
 		struct series *series;
 		double amount;
 
-		if (!amount_of(f, b, i, &amount))
+		bool failed = false;
+
+		if (!amount_of(f, b, i, &amount, &failed)) {
+			n_failed += failed;
 			continue;
+		}
 		series = find_series(s, f, b->labels[i]);
 		series->touched = true;
 		if (series->mark_ns < b->mark[i])
 			series->mark_ns = b->mark[i];
 		act(f, series->metric, amount);
 	}
+	stage_failed(s->no_number, b, n_failed);
 }
 
 static void

@@ -37,6 +37,7 @@ struct state {
 	struct str *names; /* sorted, unique */
 	size_t *columns;
 	bool ingest_timestamp;
+	struct stage_failure *too_large;
 };
 
 static int
@@ -66,6 +67,7 @@ build(struct stage_builder *b, const void *arguments)
 	for (size_t k = 0; k < s->n; k++)
 		s->columns[k] = columns_number(b->columns, s->names[k]);
 	s->ingest_timestamp = a->ingest_timestamp;
+	s->too_large = stage_failure_new(b, "too large");
 	return s;
 }
 
@@ -111,6 +113,7 @@ apply(void *state, struct batch *b)
 	struct label_memo *memo = label_memo_new(b->arena, s->n);
 	struct str packed[LABELS_MAX];
 	struct buf out;
+	size_t n_too_large = 0;
 
 	buf_borrow(&out, PACKED_BYTES_MAX);
 	for (size_t i = 0; i < b->n; i++) {
@@ -118,8 +121,10 @@ apply(void *state, struct batch *b)
 
 		buf_clear(&out);
 		put_object(s, b, i, &out, packed);
-		if (out.overflow)
+		if (out.overflow) {
+			n_too_large++;
 			continue;
+		}
 		labels = label_memo_at(memo, b->labels[i], packed);
 		if (*labels == NULL)
 			*labels = without(s, b->table, b->labels[i], packed);
@@ -129,6 +134,7 @@ apply(void *state, struct batch *b)
 			b->ts[i] = b->mark[i];
 	}
 	buf_give_back(&out);
+	stage_failed(s->too_large, b, n_too_large);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

@@ -35,6 +35,7 @@ struct state {
 	size_t *columns;
 	struct str *names;
 	bool labels;
+	struct stage_failure *no_match;
 };
 
 static void *
@@ -61,6 +62,7 @@ build(struct stage_builder *b, const void *arguments)
 		s->names[k] = pattern_name(s->pattern, k);
 		s->columns[k] = columns_number(b->columns, s->names[k]);
 	}
+	s->no_match = stage_failure_new(b, "no match");
 	return s;
 }
 
@@ -70,11 +72,16 @@ apply(void *state, struct batch *b)
 	const struct state *s = state;
 	struct label_memo *memo = s->labels ? label_memo_new(b->arena, s->n) : NULL;
 	struct str *values = arena_array(b->arena, struct str, s->n);
+	size_t n_no_match = 0;
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {
-		size_t n = stage_text(b, s->source, i, &text) ? pattern_match(s->pattern, text, values) : 0;
+		size_t n;
 
+		if (!stage_text(b, s->source, i, &text))
+			continue;
+		n = pattern_match(s->pattern, text, values);
+		n_no_match += n == 0;
 		if (n == 0)
 			continue;
 		for (size_t k = 0; k < n; k++)
@@ -84,6 +91,7 @@ apply(void *state, struct batch *b)
 		if (memo != NULL)
 			b->labels[i] = label_memo_set(memo, b->table, b->labels[i], s->names, values);
 	}
+	stage_failed(s->no_match, b, n_no_match);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

@@ -35,6 +35,7 @@ struct state {
 	size_t *groups, *columns;
 	struct str *names;
 	bool labels;
+	struct stage_failure *no_match, *limit;
 };
 
 static void
@@ -73,6 +74,8 @@ build(struct stage_builder *b, const void *arguments)
 	s->labels = a->labels_from_groups;
 	if (s->labels && s->n > LABELS_MAX)
 		return stage_fail(b, "labels_from_groups: more than %d groups", LABELS_MAX);
+	s->no_match = stage_failure_new(b, "no match");
+	s->limit = stage_failure_new(b, "match limit reached");
 	return s;
 }
 
@@ -83,10 +86,18 @@ apply(void *state, struct batch *b)
 	struct regex_match match = {0};
 	struct label_memo *memo = s->labels ? label_memo_new(b->arena, s->n) : NULL;
 	struct str *values = arena_array(b->arena, struct str, s->n + 1);
+	size_t n_no_match = 0, n_limit = 0;
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {
-		if (!stage_text(b, s->source, i, &text) || regex_match(s->regex, text, 0, &match) != REGEX_YES)
+		enum regex_result result;
+
+		if (!stage_text(b, s->source, i, &text))
+			continue;
+		result = regex_match(s->regex, text, 0, &match);
+		n_no_match += result == REGEX_NO;
+		n_limit += result == REGEX_LIMIT;
+		if (result != REGEX_YES)
 			continue;
 		for (size_t k = 0; k < s->n; k++) {
 			values[k] = regex_group(&match, text, s->groups[k]);
@@ -98,6 +109,8 @@ apply(void *state, struct batch *b)
 			b->labels[i] = label_memo_set(memo, b->table, b->labels[i], s->names, values);
 	}
 	regex_match_done(&match);
+	stage_failed(s->no_match, b, n_no_match);
+	stage_failed(s->limit, b, n_limit);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

@@ -39,6 +39,7 @@ struct state {
 	size_t source;
 	size_t *columns; /* of each group; SIZE_MAX: it has no name */
 	size_t n_named;
+	struct stage_failure *failed;
 };
 
 /* One entry while it is worked on. */
@@ -53,6 +54,7 @@ struct work {
 	struct buf out;
 	size_t done;	     /* how much of the text is in out */
 	struct str *results; /* of the first match's groups */
+	size_t n_failed;
 	struct str empty;    /* the result for an empty capture; s == NULL: there was none */
 };
 
@@ -77,6 +79,7 @@ build(struct stage_builder *b, const void *arguments)
 		s->columns[i] = name.len > 0 ? columns_number(b->columns, name) : SIZE_MAX;
 		s->n_named += name.len > 0;
 	}
+	s->failed = stage_failure_new(b, "template failed or match limit reached");
 	return s;
 }
 
@@ -136,6 +139,13 @@ replace_match(struct work *w, struct str text, bool first)
 	return true;
 }
 
+static bool
+failed(struct work *w)
+{
+	w->n_failed++;
+	return false;
+}
+
 /* All matches, as Go's FindAll goes over them: an empty one right behind the last is none. */
 static bool
 replace_all(struct work *w, struct str text)
@@ -149,13 +159,13 @@ replace_all(struct work *w, struct str text)
 		uint32_t rune;
 
 		if (result == REGEX_LIMIT)
-			return false;
+			return failed(w);
 		if (result == REGEX_NO)
 			break;
 		start = w->match.at[0];
 		end = w->match.at[1];
 		if ((end != at || start != last_end) && !replace_match(w, text, first))
-			return false;
+			return failed(w);
 		first = false;
 		width = str_utf8_decode(str_from_offset(text, end), &rune);
 		at = end != at ? end : end + (width > 0 ? width : 1);
@@ -216,6 +226,7 @@ apply(void *state, struct batch *b)
 	buf_give_back(&w.out);
 	regex_match_done(&w.match);
 	template_run_free(w.run);
+	stage_failed(s->failed, b, w.n_failed);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

@@ -22,6 +22,7 @@ static const struct arg_spec args[] = {
 
 struct state {
 	size_t source;
+	struct stage_failure *malformed;
 };
 
 struct parts {
@@ -41,24 +42,26 @@ build(struct stage_builder *b, const void *arguments)
 	if (a->source.s != NULL && a->source.len == 0)
 		return stage_fail(b, "source cannot be empty");
 	s->source = a->source.len > 0 ? columns_number(b->columns, a->source) : STAGE_NO_COLUMN;
+	s->malformed = stage_failure_new(b, "no JSON array");
 	return s;
 }
 
 /* How many entries there will be; one stays for an empty array, to be dropped. */
 static size_t
-find_parts(const struct state *s, const struct batch *b, struct parts *parts)
+find_parts(const struct state *s, struct batch *b, struct parts *parts)
 {
-	size_t total = 0;
+	size_t total = 0, n_malformed = 0;
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {
 		parts[i] = (struct parts){0};
-		if (stage_text(b, s->source, i, &text))
-			(void)json_scan_elements(b->arena, text, &parts[i].items, &parts[i].n);
+		if (stage_text(b, s->source, i, &text) && !json_scan_elements(b->arena, text, &parts[i].items, &parts[i].n))
+			n_malformed++;
 		if (parts[i].n == 0)
 			total++;
 		total += parts[i].n;
 	}
+	stage_failed(s->malformed, b, n_malformed);
 	return total;
 }
 

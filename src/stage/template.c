@@ -27,6 +27,7 @@ static const struct arg_spec args[] = {
 struct state {
 	struct template_fields fields;
 	size_t source;
+	struct stage_failure *failed;
 };
 
 static void *
@@ -38,6 +39,7 @@ build(struct stage_builder *b, const void *arguments)
 	if (a->source.len == 0)
 		return stage_fail(b, "template source value is required");
 	s->source = columns_number(b->columns, a->source);
+	s->failed = stage_failure_new(b, "template failed");
 	return template_fields_init(&s->fields, b, a->template, "") ? s : NULL;
 }
 
@@ -82,16 +84,20 @@ apply(void *state, struct batch *b)
 	struct line line = {.state = s, .batch = b};
 	struct template_data data = {.get = get, .each = each, .ptr = &line};
 	struct template_run *run = template_run_new();
+	size_t n_failed = 0;
 	struct str text;
 
 	for (size_t i = 0; i < b->n; i++) {
 		line.i = i;
 		data.now_ns = b->mark != NULL ? b->mark[i] : b->ts[i];
-		if (!template_execute(run, s->fields.template, &data, &text))
+		if (!template_execute(run, s->fields.template, &data, &text)) {
+			n_failed++;
 			continue;
+		}
 		batch_set_cell(b, s->source, i, text.len > 0 ? cell_string(arena_str(b->arena, text)) : (struct cell){.kind = CELL_ABSENT});
 	}
 	template_run_free(run);
+	stage_failed(s->failed, b, n_failed);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

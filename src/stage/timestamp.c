@@ -77,6 +77,7 @@ struct state {
 	const struct timezone_db *local;
 	bool fudge_failure, fudge_duplicate;
 	uint64_t key; /* of this stage in the stream's memory */
+	struct stage_failure *no_value, *unreadable;
 };
 
 static const struct {
@@ -173,6 +174,8 @@ build(struct stage_builder *b, const void *arguments)
 	s->fudge_failure = !str_is(a->on_failure, "skip");
 	s->fudge_duplicate = !str_is(a->on_duplicate, "keep");
 	s->key = hash_bytes(&b->ordinal, sizeof(b->ordinal), 0);
+	s->no_value = stage_failure_new(b, "no value");
+	s->unreadable = stage_failure_new(b, "not a time of the format");
 	return s;
 }
 
@@ -414,6 +417,7 @@ apply(void *state, struct batch *b)
 	struct last cache[CACHE] = {0};
 	struct day day = {0};
 	bool remember = s->fudge_failure || s->fudge_duplicate;
+	size_t n_no_value = 0, n_unreadable = 0;
 
 	if (b->memory == NULL)
 		b->memory = arena_make(b->arena, struct memory);
@@ -422,6 +426,10 @@ apply(void *state, struct batch *b)
 		bool ok = parse_entry(s, b, i, &day, &parsed);
 		struct last *last = remember ? last_of(s, b, cache, b->labels[i]) : NULL;
 
+		if (!ok && batch_cell(b, s->source, i).kind == CELL_ABSENT)
+			n_no_value++;
+		else if (!ok)
+			n_unreadable++;
 		if (ok && last != NULL)
 			set_parsed(s, last, parsed, &b->ts[i]);
 		else if (ok)
@@ -431,6 +439,8 @@ apply(void *state, struct batch *b)
 	}
 	for (size_t i = 0; remember && i < CACHE; i++)
 		last_store(b->memory, &cache[i]);
+	stage_failed(s->no_value, b, n_no_value);
+	stage_failed(s->unreadable, b, n_unreadable);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};

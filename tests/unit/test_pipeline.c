@@ -133,7 +133,7 @@ test_pipeline__all_errors_are_reported(void **state)
 	fixture_init(&f, "stage.json { }\nstage.output { source = \"a\" }\nstage.logfmt { }");
 	assert_null(f.pipeline);
 	assert_int_equal(f.diags.n, 2);
-	assert_true(str_is(f.diags.items[1].text, "logfmt mapping or regex is required"));
+	assert_true(str_is(f.diags.items[1].text, "stage.logfmt: logfmt mapping or regex is required"));
 	assert_true(str_starts(source_text(&f.source, f.diags.items[1].pos), STR("stage.logfmt")));
 	fixture_done(&f);
 }

@@ -240,6 +240,36 @@ test_sampling__same_again(void **state)
 	fixture_done(&f);
 }
 
+#define FAILURES(line, stage, reason) "longship_stage_failures_total{component_id=\"loki.process.t\",component_path=\"/\",line=\"" line "\",reason=\"" \
+	reason "\",stage=\"" stage "\"} "
+
+static void
+test_failures__are_counted_by_stage_line_and_reason(void **state)
+{
+	struct receipt again = {.again = true};
+	struct fixture f;
+	struct batch *b;
+
+	(void)state;
+	fixture_init(&f, "stage.json { expressions = {\"a\" = \"\"} }\nstage.match {\nselector = `{l=\"x\"}`\nstage.logfmt { mapping = {\"k\" = \"\"} }\n}");
+	b = fixture_batch(&f, 3);
+	fixture_add(&f, b, STR("{\"a\":1}"), "x", 1);
+	fixture_add(&f, b, STR("plain"), "x", 2);
+	fixture_add(&f, b, STR("k=\"half"), "y", 3);
+	assert_int_equal(left(&f, b), 3);
+	assert_true(page_has(&f, FAILURES("2", "json", "malformed JSON") "2\n"));
+	assert_true(page_has(&f, FAILURES("5", "logfmt", "malformed logfmt") "1\n")); /* {"a":1}: a quote in a key */
+	b = fixture_batch(&f, 1);
+	b->receipt = &again; /* read again: counted before */
+	fixture_add(&f, b, STR("plain"), "x", 2);
+	(void)left(&f, b);
+	assert_true(page_has(&f, FAILURES("2", "json", "malformed JSON") "2\n"));
+	pipeline_free(f.pipeline);
+	f.pipeline = NULL;
+	assert_false(page_has(&f, "longship_stage_failures_total{"));
+	fixture_done(&f);
+}
+
 int
 main(void)
 {
@@ -253,6 +283,7 @@ main(void)
 		cmocka_unit_test(test_metrics__idle_series_go),
 		cmocka_unit_test(test_metrics__silent_and_bounded),
 		cmocka_unit_test(test_sampling__same_again),
+		cmocka_unit_test(test_failures__are_counted_by_stage_line_and_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,7 @@ struct batch {
 	struct extra **extra;      /* extra[entry]; the array is NULL until one is set */
 	const struct drop_reason **drop; /* drop[entry], NULL = kept; all NULL when n_dropped is 0 */
 	size_t n_dropped;
+	const char *failure; /* why the stage that ran last could not work on one, for inspect; NULL: it could */
 };
 
 /* A batch with its own columns for cap entries, from the arena (which it does not own). */

@@ -79,6 +79,9 @@ void component_export(struct component *, const char *name, const struct value *
 void component_set_health(struct component *, enum component_health, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* For start: the reason of a failure; returns err so that one can `return component_fail(c, -EINVAL, "…")`. */
 int component_fail(struct component *, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The text that positions in its arguments are of; NULL: nobody knows. */
+struct source;
+const struct source *component_source(const struct component *);
 /* What it said last; "" when nothing. */
 const char *component_fail_text(const struct component *);
 

@@ -20,6 +20,7 @@ struct stage_builder {
 	struct columns *columns;
 	struct metrics *metrics; /* NULL when only checking */
 	const char *component_id;
+	const char *stage;  /* "json" */
 	struct src_pos pos; /* of the stage's block */
 	struct diags *diags;
 	size_t ordinal;	      /* number of the stage in its pipeline, inner ones counted on */
@@ -37,6 +38,14 @@ struct stage_type {
 void *stage_fail(struct stage_builder *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The reason under which this stage drops, with loki_process_dropped_lines_total{reason}. */
 const struct drop_reason *stage_drop_reason(struct stage_builder *, struct str name);
+/*
+ * A way in which this stage cannot work on an entry, which then goes on as it is: counted in
+ * longship_stage_failures_total{stage,line,reason}, and logged with component, stage and place, at a limited rate. reason is a
+ * constant: series are as many as the configuration has stages and stages have reasons. stage_failed: for n entries of a batch, once a batch.
+ */
+struct stage_failure;
+struct stage_failure *stage_failure_new(struct stage_builder *, const char *reason);
+void stage_failed(struct stage_failure *, struct batch *, size_t n);
 /* An expression in the pipeline's arena. NULL with a diagnostic: the prefix (may be NULL) and Go's words. */
 struct regex *stage_regex_compile(struct stage_builder *, struct str pattern, const char *prefix);
 /* Prometheus' UTF-8 rule: not empty, well-formed. Beyond it, a name with a quote or backslash is refused: the language
