@@ -42,6 +42,9 @@ const struct arg_spec endpoint_spec[] = {
 		.doc = "Attempts before the entries are given up; 0 tries for ever, which loses nothing."},
 	{.name = "retry_on_http_429", .kind = ARG_BOOL, .offset = AT(retry_429), .fallback = "true",
 		.doc = "Sends again what was rate-limited; false gives it up."},
+	{.name = "out_of_order_window", .kind = ARG_DURATION, .offset = AT(out_of_order_window_ns), .fallback = "\"1h\"", .min = 0, .max = INT64_MAX,
+		.doc = "Half of Loki's max_chunk_age: entries more than a quarter of it behind their stream's newest are sent apart from other streams, so that a "
+		       "refusal shows; 0 sends them together."},
 	{.name = "tenant_id", .kind = ARG_STRING, .offset = AT(tenant_id), .fallback = "\"\"",
 		.doc = "Tenant for entries without a __tenant_id__ label."},
 	{.kind = ARG_SQUASH, .offset = AT(http), .sub = http_settings_spec, .sub_size = sizeof(struct http_settings)},

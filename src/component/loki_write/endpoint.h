@@ -23,7 +23,7 @@ struct queue_args {
 
 struct endpoint_args {
 	struct str url, name, tenant_id;
-	int64_t batch_wait_ns, batch_size_bytes, remote_timeout_ns, min_backoff_ns, max_backoff_ns, max_backoff_retries;
+	int64_t batch_wait_ns, batch_size_bytes, remote_timeout_ns, min_backoff_ns, max_backoff_ns, max_backoff_retries, out_of_order_window_ns;
 	bool retry_429;
 	struct str_map headers;
 	struct queue_args *queue;

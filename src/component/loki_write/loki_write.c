@@ -192,6 +192,7 @@ outlet_options(const struct write_state *w, const struct endpoint *e)
 	return (struct outlet_options){
 		.batch_bytes = (size_t)e->args->batch_size_bytes,
 		.batch_wait_ns = e->args->batch_wait_ns,
+		.late_ns = e->args->out_of_order_window_ns / 4,
 		.streams_max = (uint64_t)w->args->max_streams,
 		.external_labels = &w->args->external_labels,
 		.host = str_from(e->host),

@@ -24,6 +24,8 @@ struct slot { /* one stream of the batch */
 	const struct labels *sent;   /* with external labels; one reference */
 	VEC(struct piece) pieces;
 	uint32_t bytes;
+	int64_t newest_ns;           /* of its entries, and of those that were sent before; or NEWEST_UNKNOWN */
+	bool late;                   /* some may be too far behind for Loki */
 };
 
 struct outlet {
@@ -50,12 +52,20 @@ struct outlet {
 	int64_t opened_ns;
 };
 
-void
-outlet_scratch_done(struct outlet_scratch *s)
+static void
+free_buffers(struct outlet_scratch *s)
 {
 	mem_free(s->gathered);
 	mem_free(s->packed);
-	*s = (struct outlet_scratch){0};
+	s->gathered = s->packed = NULL;
+	s->gathered_cap = s->packed_cap = 0;
+}
+
+void
+outlet_scratch_done(struct outlet_scratch *s)
+{
+	free_buffers(s);
+	newest_done(&s->newest);
 }
 
 static void flush(struct lane_open *);
@@ -125,6 +135,13 @@ open_batch(struct outlet *o)
 	count_memory(o);
 }
 
+/* For this destination. */
+static uint64_t
+stream_number(const struct outlet *o, const struct slot *slot)
+{
+	return slot->sent->hash ^ (uintptr_t)o->destination * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 /* Empties the outlet. References of runs were passed on. */
 static void
 close_batch(struct outlet *o)
@@ -132,6 +149,8 @@ close_batch(struct outlet *o)
 	lane_open_remove(&o->open);
 	o->is_open = false;
 	for (size_t i = 0; i < o->n_slots; i++) {
+		if (o->options.late_ns > 0 && o->slots.items[i].newest_ns != NEWEST_UNKNOWN)
+			newest_set(&o->scratch->newest, stream_number(o, &o->slots.items[i]), o->slots.items[i].newest_ns);
 		labels_unref(o->slots.items[i].labels);
 		labels_unref(o->slots.items[i].sent);
 		o->slots.items[i].pieces.len = 0;
@@ -220,6 +239,8 @@ find_slot(struct outlet *o, const struct labels *labels)
 	slot->labels = labels_ref(labels);
 	slot->sent = labels_ref(with_external(o, labels));
 	slot->bytes = 0;
+	slot->late = false;
+	slot->newest_ns = o->options.late_ns > 0 ? newest_get(&o->scratch->newest, stream_number(o, slot)) : NEWEST_UNKNOWN;
 	return slot;
 }
 
@@ -320,6 +341,18 @@ is_full(const struct outlet *o, size_t content, size_t room)
 		o->log_len - HEAD_ROOM + room > 2 * o->options.batch_bytes + LOG_OVER_BYTES;
 }
 
+/* Before the first entry of a stream is sent, Loki may have newer ones of it from an earlier life: then its age counts. */
+static void
+note_time(struct outlet *o, struct slot *slot, int64_t ts_ns)
+{
+	int64_t newest = slot->newest_ns != NEWEST_UNKNOWN ? slot->newest_ns : o->opened_ns;
+
+	if (ts_ns < newest - o->options.late_ns)
+		slot->late = true;
+	if (ts_ns > slot->newest_ns && ts_ns <= o->opened_ns + NEWEST_GRACE_NS)
+		slot->newest_ns = ts_ns;
+}
+
 static void
 put_entry(struct outlet *o, struct slot *slot, const struct batch *b, size_t i, size_t content)
 {
@@ -340,6 +373,8 @@ put_entry(struct outlet *o, struct slot *slot, const struct batch *b, size_t i, 
 	o->entries++;
 	note_runs(o, b, i);
 	note_turn(o, slot);
+	if (o->options.late_ns > 0)
+		note_time(o, slot, b->ts[i]);
 }
 
 void
@@ -481,17 +516,66 @@ give_back(struct outlet *o)
 	o->log = NULL;
 	o->index_len = o->log_cap = o->log_len = 0;
 	if (o->scratch->packed_cap > KEEP_BYTES || o->scratch->gathered_cap > KEEP_BYTES)
-		outlet_scratch_done(o->scratch);
+		free_buffers(o->scratch);
+}
+
+/* Several streams, some of which may be refused without a word: those become requests of their own. The late streams' numbers in the
+ * body, or NULL. */
+static bool *
+late_streams(const struct outlet *o)
+{
+	bool *late = NULL;
+	size_t n = 0, n_late = 0;
+
+	for (size_t i = 0; i < o->n_slots; i++) {
+		n += o->slots.items[i].bytes > 0;
+		n_late += o->slots.items[i].bytes > 0 && o->slots.items[i].late;
+	}
+	if (n < 2 || n_late == 0)
+		return NULL;
+	late = mem_alloc(n * sizeof(*late));
+	n = 0;
+	for (size_t i = 0; i < o->n_slots; i++) {
+		if (o->slots.items[i].bytes > 0)
+			late[n++] = o->slots.items[i].late;
+	}
+	return late;
+}
+
+static void
+submit_apart(struct outlet *o, struct request *r, const bool *late)
+{
+	struct request_view *v = request_open(r);
+	struct request *part;
+
+	for (size_t i = 0; i < v->n_entries; i++)
+		v->entries[i].picked = !late[v->entries[i].stream];
+	part = request_part(r, v);
+	if (part != NULL)
+		sender_submit(o->queue, part);
+	for (uint32_t stream = 0; stream < v->n_streams; stream++) {
+		for (size_t i = 0; late[stream] && i < v->n_entries; i++)
+			v->entries[i].picked = v->entries[i].stream == stream;
+		part = late[stream] ? request_part(r, v) : NULL;
+		if (part != NULL)
+			sender_submit(o->queue, part);
+	}
+	request_view_free(v);
+	request_free(r);
 }
 
 static void
 seal(struct outlet *o, bool by_size)
 {
 	struct request *r = o->entries > 0 ? make_request(o) : NULL;
+	bool *late = r != NULL ? late_streams(o) : NULL;
 
 	close_batch(o);
-	if (r != NULL)
+	if (late != NULL)
+		submit_apart(o, r, late);
+	else if (r != NULL)
 		sender_submit(o->queue, r);
+	mem_free(late);
 	if (!by_size)
 		give_back(o);
 }

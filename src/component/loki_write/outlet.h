@@ -14,6 +14,7 @@
 #include "longship/flow/lane.h"
 #include "longship/flow/sender.h"
 #include "longship/lang/args.h"
+#include "newest.h"
 
 struct outlet;
 
@@ -21,12 +22,14 @@ struct outlet;
 struct outlet_scratch {
 	char *gathered, *packed;
 	size_t gathered_cap, packed_cap;
+	struct newest newest;
 };
 void outlet_scratch_done(struct outlet_scratch *);
 
 struct outlet_options {
 	size_t batch_bytes;
 	int64_t batch_wait_ns;
+	int64_t late_ns; /* entries that far behind their stream's newest travel alone; 0: they do not */
 	uint64_t streams_max; /* per batch; 0: unlimited */
 	const struct str_map *external_labels;
 	struct str tenant, host;
