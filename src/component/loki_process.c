@@ -41,6 +41,20 @@ struct state {
 	struct pipeline *pipeline;
 };
 
+/* In slices, as receivers take them. */
+static void
+forward(void *ptr, struct batch *b)
+{
+	struct component *c = ptr;
+	const struct process_args *a = c->args;
+
+	for (size_t from = 0; from < b->n; from += BATCH_ENTRIES_MAX) {
+		struct batch slice = batch_slice(b, from, b->n - from < BATCH_ENTRIES_MAX ? b->n - from : BATCH_ENTRIES_MAX);
+
+		component_forward(&a->forward_to, &slice);
+	}
+}
+
 static bool
 process_check(const void *arguments, struct src_pos at, struct diags *diags)
 {
@@ -64,6 +78,8 @@ build(struct component *c, const struct process_args *a, struct buf *reason)
 	p = pipeline_new(c->id, &a->stages, c->runtime->metrics, &diags);
 	if (p == NULL)
 		diags_summary(&diags, reason);
+	else
+		pipeline_set_output(p, forward, c);
 	diags_done(&diags);
 	arena_free(arena);
 	return p;
@@ -112,14 +128,17 @@ static void
 process_consume(struct component *c, struct batch *b)
 {
 	const struct state *s = c->state;
-	const struct process_args *a = c->args;
 
 	pipeline_run(s->pipeline, b);
-	for (size_t from = 0; from < b->n; from += BATCH_ENTRIES_MAX) {
-		struct batch slice = batch_slice(b, from, b->n - from < BATCH_ENTRIES_MAX ? b->n - from : BATCH_ENTRIES_MAX);
+	forward(c, b);
+}
 
-		component_forward(&a->forward_to, &slice);
-	}
+static void
+process_time(struct component *c, int64_t now_ns, bool end)
+{
+	const struct state *s = c->state;
+
+	pipeline_time(s->pipeline, now_ns, end);
 }
 
 static void
@@ -157,6 +176,7 @@ const struct component_type loki_process = {
 	.start = process_start,
 	.update = process_update,
 	.consume = process_consume,
+	.time = process_time,
 	.stop = process_stop,
 	.debug = process_debug,
 };

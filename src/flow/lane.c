@@ -44,6 +44,8 @@ struct lane {
 	/* Of the thread. */
 	bool noted; /* the sender knows of positions that moved */
 	struct lane_open *open;
+	struct lane_hold *holds;
+	VEC(struct receipt_run) ended; /* holds that end with the span */
 	struct send_queue *pressure[STREAM_BLOCKED_MAX]; /* up to the first NULL */
 	int64_t paused_until_ns; /* of the stream that runs */
 	struct arena *arena;
@@ -145,6 +147,88 @@ lane_open_remove(struct lane_open *open)
 	open->link = NULL;
 }
 
+void
+lane_hold_add(struct lane *lane, struct lane_hold *hold)
+{
+	hold->next = lane->holds;
+	hold->link = &lane->holds;
+	if (hold->next != NULL)
+		hold->next->link = &hold->next;
+	lane->holds = hold;
+}
+
+void
+lane_hold_remove(struct lane_hold *hold)
+{
+	*hold->link = hold->next;
+	if (hold->next != NULL)
+		hold->next->link = hold->link;
+	hold->next = NULL;
+	hold->link = NULL;
+}
+
+void
+lane_unhold(struct lane *lane, const struct receipt_run *run)
+{
+	vec_push(&lane->ended, *run);
+}
+
+/* The span, or what was handed on, has come to its end. */
+static void
+end_span(struct lane *lane)
+{
+	for (size_t i = 0; i < lane->ended.len; i++) {
+		const struct receipt_run *run = &lane->ended.items[i];
+
+		receipt_unhold(run->receipt, run->line, run->lines, false);
+	}
+	lane->ended.len = 0;
+	arena_clear(lane->arena);
+	labels_table_trim(lane->labels, LABEL_TABLE_BYTES_MAX);
+}
+
+bool
+lane_caught_up(struct lane *lane, const struct stream *s)
+{
+	bool caught_up;
+
+	(void)pthread_mutex_lock(&lane->lock);
+	caught_up = s->caught_up || s->lane == NULL;
+	(void)pthread_mutex_unlock(&lane->lock);
+	return caught_up;
+}
+
+/* What stages hold is handed on when it is due. No hold leaves the list meanwhile: its pipeline would have to end. */
+static void
+turn_holds(struct lane *lane, int64_t now, bool drain)
+{
+	bool any = false;
+
+	for (struct lane_hold *h = lane->holds, *next; h != NULL; h = next) {
+		next = h->next;
+		if (!drain && h->deadline_ns > now)
+			continue;
+		if (drain)
+			h->stop(h, false);
+		else
+			h->due(h, now);
+		any = true;
+	}
+	if (any)
+		end_span(lane);
+}
+
+/* The position cannot move because of what is held of the stream. */
+static void
+relieve(struct lane *lane, const struct stream *s)
+{
+	for (struct lane_hold *h = lane->holds, *next; h != NULL; h = next) {
+		next = h->next;
+		h->relieve(h, s);
+	}
+	end_span(lane);
+}
+
 /* Lists. Lock held. */
 
 static void
@@ -231,6 +315,8 @@ next_deadline(const struct lane *lane, bool reading)
 
 	for (const struct stream *s = lane->waiting; reading && s != NULL; s = s->next)
 		at = s->wake_at_ns < at ? s->wake_at_ns : at;
+	for (const struct lane_hold *hold = lane->holds; reading && hold != NULL; hold = hold->next)
+		at = hold->deadline_ns < at ? hold->deadline_ns : at;
 	for (const struct lane_open *open = lane->open; open != NULL; open = open->next)
 		at = open->deadline_ns < at ? open->deadline_ns : at;
 	return at;
@@ -316,13 +402,15 @@ let_go(struct lane *lane, struct stream *s)
 	(void)pthread_mutex_lock(&lane->lock);
 }
 
+/* Spans that are not settled; ret_queued: those of them that the position waits for. */
 static size_t
-count_unsettled(struct stream *s)
+count_unsettled(struct stream *s, size_t *ret_queued)
 {
 	size_t n;
 
 	(void)pthread_mutex_lock(&s->ledger->lock);
-	n = s->n_receipts;
+	*ret_queued = s->n_receipts;
+	n = s->n_receipts + s->n_passed;
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 	return n;
 }
@@ -331,12 +419,15 @@ count_unsettled(struct stream *s)
 static void
 put_back(struct lane *lane, struct stream *s, enum stream_state state)
 {
+	size_t queued;
+
 	s->ran_at_ns = clock_mono_ns();
 	if (state == STREAM_DONE || atomic_load(&s->removed)) {
 		/* In this order: whoever settles the last one sees that it is waited for (receipt.c). */
 		atomic_store(&s->ended, true);
 		s->list = LIST_IDLE;
-		if (count_unsettled(s) == 0)
+		s->caught_up = true;
+		if (count_unsettled(s, &queued) == 0)
 			let_go(lane, s);
 	} else if (lane->pressure[0] != NULL) {
 		memcpy(s->blocked_on, lane->pressure, sizeof(s->blocked_on));
@@ -360,14 +451,17 @@ run_stream(struct lane *lane, struct stream *s)
 {
 	enum stream_state state;
 	bool ran = false;
+	size_t queued;
 
 	s->list = LIST_RUNNING;
-	s->wanted = false;
+	s->wanted = s->caught_up = false;
 	memset(lane->pressure, 0, sizeof(lane->pressure));
 	(void)pthread_mutex_unlock(&lane->lock);
+	(void)count_unsettled(s, &queued);
 	if (atomic_load(&s->removed) || atomic_load(&s->ended)) {
 		state = STREAM_DONE;
-	} else if (count_unsettled(s) >= SPANS_UNSETTLED_MAX) {
+	} else if (queued >= SPANS_UNSETTLED_MAX) {
+		relieve(lane, s);
 		s->wake_at_ns = clock_mono_ns() + CROWDED_WAIT_NS;
 		state = STREAM_WAIT;
 	} else if (s->paused_until_ns > clock_mono_ns()) {
@@ -378,11 +472,12 @@ run_stream(struct lane *lane, struct stream *s)
 		state = s->ops->run(s, lane);
 		ran = true;
 	}
-	arena_clear(lane->arena);
-	labels_table_trim(lane->labels, LABEL_TABLE_BYTES_MAX);
+	end_span(lane);
 	(void)pthread_mutex_lock(&lane->lock);
-	if (ran)
+	if (ran) {
 		s->paused_until_ns = lane->paused_until_ns;
+		s->caught_up = state != STREAM_MORE && !s->wanted && lane->pressure[0] == NULL;
+	}
 	put_back(lane, s, state);
 }
 
@@ -396,6 +491,8 @@ turn(struct lane *lane)
 
 	(void)pthread_mutex_unlock(&lane->lock);
 	now = clock_mono_ns();
+	if (lane->holds != NULL && !budget_exhausted())
+		turn_holds(lane, now, drain);
 	flush_open(lane, now, drain || budget_scarce());
 	if (drain && lane->open == NULL)
 		announce_drained(lane);
@@ -409,7 +506,7 @@ turn(struct lane *lane)
 		sender_wake(lanes->runtime->sender);
 	} else if (!atomic_load(&lanes->stop) && atomic_load(&lanes->park) == 0 && atomic_load(&lanes->drain) == drain &&
 		(drain || lane->ready == NULL || budget_exhausted())) {
-		sleep_until(lane, next_deadline(lane, !drain));
+		sleep_until(lane, next_deadline(lane, !drain && !budget_exhausted()));
 		lane->noted = false;
 	}
 }
@@ -499,7 +596,8 @@ lane_done(struct lane *lane)
 		let_go(lane, s);
 	}
 	(void)pthread_mutex_unlock(&lane->lock);
-	assert(lane->open == NULL);
+	assert(lane->open == NULL && lane->ended.len == 0);
+	vec_done(&lane->ended);
 	vec_done(&lane->streams);
 	arena_free(lane->arena);
 	labels_table_free(lane->labels);
@@ -573,6 +671,7 @@ make_ready(struct lane *lane, struct stream *s, bool now)
 {
 	int64_t soon = s->ran_at_ns + COALESCE_NS;
 
+	s->caught_up = false;
 	if (soon < s->paused_until_ns)
 		soon = s->paused_until_ns;
 	switch ((enum list)s->list) {
@@ -679,6 +778,21 @@ rewind_lane(struct lane *lane)
 	(void)pthread_mutex_unlock(&lane->lock);
 }
 
+/* What it holds or has open is handed on and sent. The lane is parked. */
+static void
+stop_lane(struct lane *lane)
+{
+	current = lane;
+	for (struct lane_hold *h = lane->holds, *next; h != NULL; h = next) {
+		next = h->next;
+		h->stop(h, true);
+	}
+	end_span(lane);
+	while (lane->open != NULL)
+		lane->open->flush(lane->open);
+	current = NULL;
+}
+
 void
 lanes_park(struct lanes *lanes)
 {
@@ -687,10 +801,8 @@ lanes_park(struct lanes *lanes)
 	atomic_store(&lanes->park, ++lanes->parks);
 	lanes_kick(lanes);
 	wait_parked(lanes, lanes->parks);
-	for (unsigned i = 0; i < lanes->n; i++) {
-		while (lanes->lanes[i].open != NULL)
-			lanes->lanes[i].open->flush(lanes->lanes[i].open);
-	}
+	for (unsigned i = 0; i < lanes->n; i++)
+		stop_lane(&lanes->lanes[i]);
 	if (lanes->runtime->sender != NULL)
 		sender_quiesce(lanes->runtime->sender);
 	for (unsigned i = 0; i < lanes->n; i++)

@@ -5,6 +5,7 @@
 
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
+#include "longship/flow/hold.h"
 
 /*
  * The pipeline owns one arena with the states of its stages. While it is built its columns may grow;
@@ -18,8 +19,17 @@ struct step {
 	_Atomic uint64_t in, out, ns;
 };
 
+struct way {
+	struct pipeline *pipeline;
+	size_t next;           /* of its steps */
+	const struct way *out; /* of the stage that has this inner pipeline; NULL: it is the outer one */
+};
+
 struct pipeline {
 	struct arena *arena; /* NULL: an inner pipeline, which lives in the outer one's */
+	struct holds *holds; /* of all its stages, inner ones, too */
+	void (*output)(void *, struct batch *);
+	void *output_ptr;
 	struct columns columns;
 	size_t n;
 	struct step *steps;
@@ -44,9 +54,12 @@ build(struct pipeline *p, const struct stage_builder *from, const struct variant
 	for (size_t i = 0; i < stages->n; i++) {
 		const struct variant *v = &stages->items[i];
 		struct stage_builder builder = *from;
+		struct way *way = arena_make(from->arena, struct way);
 		size_t n_before = from->diags->n;
 
 		builder.stage = v->variant->name;
+		*way = (struct way){.pipeline = p, .next = i + 1, .out = from->way};
+		builder.way = way;
 		builder.pos = v->pos;
 		builder.ordinal = (*from->next_ordinal)++;
 		p->steps[i].variant = v->variant;
@@ -71,6 +84,7 @@ pipeline_new(const char *component_id, const struct variant_list *stages, struct
 		.component_id = component_id,
 		.diags = diags,
 		.next_ordinal = &next_ordinal,
+		.holds = &p->holds,
 	};
 
 	p->arena = arena;
@@ -156,6 +170,7 @@ run_step(struct step *s, struct batch *b, bool timing)
 	int64_t start = timing ? clock_mono_ns() : 0;
 
 	atomic_fetch_add_explicit(&s->in, b->n, memory_order_relaxed);
+	b->held = false;
 	s->type->apply(s->state, b);
 	batch_compact(b);
 	atomic_fetch_add_explicit(&s->out, b->n, memory_order_relaxed);
@@ -178,6 +193,52 @@ pipeline_run(const struct pipeline *p, struct batch *b)
 	enter(p, b);
 	pipeline_run_inner(p, b);
 	leave(b);
+}
+
+void
+pipeline_set_output(struct pipeline *p, void (*output)(void *, struct batch *), void *ptr)
+{
+	p->output = output;
+	p->output_ptr = ptr;
+}
+
+void
+pipeline_time(const struct pipeline *p, int64_t now_ns, bool end)
+{
+	for (struct holds *h = p->holds; h != NULL; h = holds_next(h))
+		holds_expire(h, now_ns, end);
+}
+
+static const struct pipeline *
+outermost(const struct way *w)
+{
+	while (w->out != NULL)
+		w = w->out;
+	return w->pipeline;
+}
+
+struct batch *
+pipeline_way_batch(const struct way *w, struct arena *arena, struct labels_table *table, size_t cap)
+{
+	struct batch *b = batch_new(arena, table, cap);
+
+	enter(outermost(w), b);
+	return b;
+}
+
+void
+pipeline_way_run(const struct way *w, struct batch *b)
+{
+	const struct pipeline *p = outermost(w);
+
+	(void)atomic_fetch_add_explicit(&w->pipeline->steps[w->next - 1].out, b->n, memory_order_relaxed);
+	for (; w != NULL; w = w->out) {
+		for (size_t i = w->next; i < w->pipeline->n; i++)
+			run_step(&w->pipeline->steps[i], b, false);
+	}
+	leave(b);
+	if (p->output != NULL)
+		p->output(p->output_ptr, b);
 }
 
 void

@@ -71,7 +71,32 @@ struct record {
 	struct position_mark mark;
 	struct memory memory;
 	char cursor[POSITIONS_CURSOR_BYTES_MAX];
+	char packed[POSITIONS_MEMORY_BYTES_MAX];
 };
+
+/* Where there are too many, with what lies between. */
+static void
+add_hole(struct position *p, const struct open_run *run)
+{
+	struct position_hole *last = p->n_holes > 0 ? &p->holes[p->n_holes - 1] : NULL;
+
+	if (last != NULL && (run->from <= last->to || p->n_holes == POSITIONS_HOLES_MAX))
+		last->to = run->to > last->to ? run->to : last->to;
+	else
+		p->holes[p->n_holes++] = (struct position_hole){run->from, run->to};
+}
+
+/* What was passed and is not settled, ascending. Lock of the ledger held. */
+static void
+fill_holes(const struct stream *s, struct position *p)
+{
+	for (const struct receipt *r = s->passed; r != NULL; r = r->next) {
+		for (size_t i = 0; i < r->open.len; i++)
+			add_hole(p, &r->open.items[i]);
+	}
+	for (size_t i = 0; i < s->unread.len; i++)
+		add_hole(p, &s->unread.items[i]);
+}
 
 static void
 fill_position(struct stream *s, struct record *record, struct position_update *update)
@@ -79,6 +104,7 @@ fill_position(struct stream *s, struct record *record, struct position_update *u
 	record->position = (struct position){0};
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	record->position.offset = s->position;
+	fill_holes(s, &record->position);
 	record->memory = s->position_memory;
 	if (s->proof != NULL)
 		proof_put(s->proof, &record->position);
@@ -92,11 +118,33 @@ fill_position(struct stream *s, struct record *record, struct position_update *u
 	*update = (struct position_update){.kind = POSITION_SET, .key = s->key, .position = &record->position};
 }
 
+/* Read by stream.c. */
+static struct str
+pack_mark(const struct receipt *r, char *out)
+{
+	struct str slots = pack_memory(r->before);
+	size_t n = 0, len = slots.len;
+
+	if (slots.len > 0)
+		memcpy(out, slots.s, slots.len);
+	(void)pthread_mutex_lock(&r->stream->ledger->lock);
+	for (; n < r->begun.len && n < PACKED_BEGUN_MAX && len + sizeof(struct packed_begun) < POSITIONS_MEMORY_BYTES_MAX; n++) {
+		const struct begun_run *b = &r->begun.items[n];
+
+		memcpy(out + len, &(struct packed_begun){b->from, b->line, b->lines}, sizeof(struct packed_begun));
+		len += sizeof(struct packed_begun);
+	}
+	(void)pthread_mutex_unlock(&r->stream->ledger->lock);
+	if (n > 0)
+		out[len++] = (char)n;
+	return (struct str){out, len};
+}
+
 static void
 fill_mark(const struct receipt *r, struct record *record, struct position_update *update)
 {
 	record->mark = (struct position_mark){.from = r->from, .to = r->to, .base_ns = r->base_ns, .lines = r->times,
-		.memory = pack_memory(r->before)};
+		.memory = pack_mark(r, record->packed)};
 	*update = (struct position_update){.kind = POSITION_MARK, .key = r->stream->key, .mark = &record->mark};
 }
 

@@ -1,21 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/flow/receipt.h"
 
+#include <stdlib.h>
+
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
 #include "longship/flow/budget.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/ledger.h"
 #include "longship/flow/stream.h"
+#include "longship/positions/positions.h"
 
 /*
  * The queue of a stream's receipts is ordered as the source is. Receipts settle in any order; the position
- * moves over the settled ones at the head of the queue. A discarded receipt stays in the queue until the
- * stream is rewound, which turns it into a replay.
+ * moves over the settled ones at the head of the queue, and over those of which only held lines are left: they go to
+ * the list of passed ones. A discarded receipt stays where it is until the stream is rewound, which turns it into a replay.
  */
 
-struct receipt *
-receipt_new(struct stream *stream, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times)
+#define HOLD (UINT64_C(1) << 32) /* one hold, in refs */
+
+static inline bool
+unreferenced(uint64_t refs)
+{
+	return (refs & (HOLD - 1)) == 0;
+}
+
+static struct receipt *
+make(struct stream *stream, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times)
 {
 	struct receipt *r = mem_new(struct receipt);
 
@@ -27,6 +38,29 @@ receipt_new(struct stream *stream, uint64_t from, uint64_t to, int64_t base_ns, 
 	r->times = times;
 	atomic_init(&r->refs, 1);
 	stream_ref(stream);
+	return r;
+}
+
+/* Lock held. */
+static void
+put_passed(struct stream *s, struct receipt *r)
+{
+	struct receipt **link = &s->passed;
+
+	while (*link != NULL && (*link)->from < r->from)
+		link = &(*link)->next;
+	r->next = *link;
+	*link = r;
+	r->passed = true;
+	s->n_passed++;
+	s->n_holes += r->open.len;
+}
+
+struct receipt *
+receipt_new(struct stream *stream, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times)
+{
+	struct receipt *r = make(stream, from, to, base_ns, times);
+
 	(void)pthread_mutex_lock(&stream->ledger->lock);
 	if (stream->newest != NULL)
 		stream->newest->next = r;
@@ -34,6 +68,21 @@ receipt_new(struct stream *stream, uint64_t from, uint64_t to, int64_t base_ns, 
 		stream->oldest = r;
 	stream->newest = r;
 	stream->n_receipts++;
+	(void)pthread_mutex_unlock(&stream->ledger->lock);
+	return r;
+}
+
+struct receipt *
+receipt_new_passed(struct stream *stream, uint64_t from, uint64_t to, int64_t base_ns, uint64_t times, const struct open_run *open,
+	size_t n)
+{
+	struct receipt *r = make(stream, from, to, base_ns, times);
+
+	for (size_t i = 0; i < n; i++)
+		vec_push(&r->open, open[i]);
+	r->choosy = true;
+	(void)pthread_mutex_lock(&stream->ledger->lock);
+	put_passed(stream, r);
 	(void)pthread_mutex_unlock(&stream->ledger->lock);
 	return r;
 }
@@ -48,6 +97,9 @@ receipt_free(struct receipt *r)
 	mem_free(r->drops);
 	mem_free(r->refused);
 	mem_free(r->refusals);
+	vec_done(&r->holds);
+	vec_done(&r->open);
+	vec_done(&r->begun);
 	budget_give(r->budget_bytes);
 	mem_free(r);
 }
@@ -109,9 +161,11 @@ receipt_processed(struct receipt *r)
 {
 	struct ledger *l = r->stream->ledger;
 
-	mem_free(r->extra_branches);
-	r->extra_branches = NULL;
-	r->budget_bytes = sizeof(*r) + memory_bytes(r->before) + memory_bytes(r->after) +
+	if (atomic_load(&r->refs) < HOLD) {
+		mem_free(r->extra_branches);
+		r->extra_branches = NULL;
+	}
+	r->budget_bytes = sizeof(*r) + (r->extra_branches != NULL ? (r->to - r->from) * sizeof(*r->extra_branches) : 0) + memory_bytes(r->before) + memory_bytes(r->after) +
 		(r->drops != NULL ? DROP_REASONS_MAX * sizeof(*r->drops) : 0);
 	budget_take(r->budget_bytes);
 	(void)pthread_mutex_lock(&l->lock);
@@ -132,21 +186,28 @@ receipt_ref(struct receipt *r)
 	(void)atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
 }
 
+/* How many lines the bitmap of refused ones has room for: a span has no more lines than bytes. */
+static size_t
+refused_words(const struct receipt *r)
+{
+	return ((size_t)(r->to - r->from) + 63) / 64;
+}
+
 static uint32_t
 count_refused(const struct receipt *r)
 {
 	uint32_t n = 0;
 
-	for (size_t i = 0; r->refused != NULL && i < (r->lines + 63) / 64; i++)
+	for (size_t i = 0; r->refused != NULL && i < refused_words(r); i++)
 		n += (uint32_t)__builtin_popcountll(r->refused[i]);
 	return n;
 }
 
-/* Lock held. */
+/* The first n of the lines in flight are settled: with all drops and refusals so far. Lock held. */
 static void
-count_settled(struct ledger *l, const struct receipt *r)
+count_settled(struct ledger *l, struct receipt *r, uint32_t n)
 {
-	uint32_t left = r->lines;
+	uint32_t left = n;
 
 	if (r->silent)
 		return;
@@ -157,64 +218,136 @@ count_settled(struct ledger *l, const struct receipt *r)
 	for (size_t i = 0; i < r->n_refusals; i++)
 		ledger_reason(l, r->refusals[i].reason)->rejected += r->refusals[i].lines;
 	left -= count_refused(r);
-	assert(left <= r->lines && l->in_flight >= r->lines);
+	assert(left <= n && n <= r->lines && l->in_flight >= n);
 	l->acknowledged += left;
-	l->in_flight -= r->lines;
+	l->in_flight -= n;
+	r->lines -= n;
+	r->n_drops = r->n_refusals = 0;
+	mem_free(r->refused);
+	r->refused = NULL;
 }
 
-/* Lock held. Moves the position over the settled head; returns the list of receipts that are done. */
-static struct receipt *
-take_settled(struct stream *s)
+static int
+by_line(const void *a, const void *b)
 {
-	struct receipt *done = NULL, **end = &done;
+	const struct open_run *x = a, *y = b;
 
-	while (s->oldest != NULL && s->oldest->settled) {
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+/* The holds, ascending and without overlap, as what is left open. Returns their lines. */
+static uint32_t
+open_holds(struct receipt *r)
+{
+	uint32_t lines = 0;
+
+	r->open.len = 0;
+	qsort(r->holds.items, r->holds.len, sizeof(r->holds.items[0]), by_line);
+	for (size_t i = 0; i < r->holds.len; i++) {
+		const struct open_run *h = &r->holds.items[i];
+		struct open_run *last = r->open.len > 0 ? &r->open.items[r->open.len - 1] : NULL;
+
+		if (last == NULL || h->line > last->line + last->lines) {
+			vec_push(&r->open, *h);
+		} else if (h->line + h->lines > last->line + last->lines) {
+			last->lines = h->line + h->lines - last->line;
+			last->to = h->to;
+		}
+	}
+	for (size_t i = 0; i < r->open.len; i++)
+		lines += r->open.items[i].lines;
+	return lines;
+}
+
+static bool
+refused_any(const struct receipt *r, const struct open_run *run)
+{
+	for (uint32_t i = run->line; r->refused != NULL && i < run->line + run->lines; i++) {
+		if ((r->refused[i / 64] & UINT64_C(1) << (i % 64)) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Nothing but held lines is unsettled, and the store can note them as holes. A line that another branch has refused already is
+ * counted at its end. Lock held. */
+static bool
+can_pass(const struct stream *s, const struct receipt *r)
+{
+	uint64_t refs = atomic_load(&r->refs);
+
+	for (size_t i = 0; i < r->holds.len; i++) {
+		if (refused_any(r, &r->holds.items[i]))
+			return false;
+	}
+	return refs >= HOLD && unreferenced(refs) && r->located && !atomic_load(&r->discarded) &&
+		s->n_holes + r->holds.len <= POSITIONS_HOLES_MAX;
+}
+
+/* Lock held. */
+static void
+move_position(struct stream *s, struct receipt *r)
+{
+	s->oldest = r->next;
+	if (s->oldest == NULL)
+		s->newest = NULL;
+	s->n_receipts--;
+	s->position = r->to;
+	if (r->cursor != NULL) {
+		mem_free(s->position_cursor);
+		s->position_cursor = r->cursor;
+		r->cursor = NULL;
+	}
+	memory_copy(&s->position_memory, r->after);
+	if (r->tail_hash != 0)
+		stream_prove(s, r->to, r->tail_hash);
+	r->next = NULL;
+}
+
+/* Lock held. Moves the position over the head of the queue; appends the receipts that are done to a list. */
+static bool
+take_settled(struct stream *s, struct receipt **end)
+{
+	uint64_t before = s->position;
+
+	while (s->oldest != NULL) {
 		struct receipt *r = s->oldest;
 
-		s->oldest = r->next;
-		if (s->oldest == NULL)
-			s->newest = NULL;
-		s->n_receipts--;
-		s->position = r->to;
-		if (r->cursor != NULL) {
-			mem_free(s->position_cursor);
-			s->position_cursor = r->cursor;
-			r->cursor = NULL;
+		if (r->settled) {
+			move_position(s, r);
+			*end = r;
+			end = &r->next;
+		} else if (can_pass(s, r)) {
+			uint32_t held = open_holds(r);
+
+			move_position(s, r);
+			count_settled(s->ledger, r, r->lines - held);
+			put_passed(s, r);
+		} else {
+			break;
 		}
-		memory_copy(&s->position_memory, r->after);
-		if (r->tail_hash != 0)
-			stream_prove(s, r->to, r->tail_hash);
-		r->next = NULL;
-		*end = r;
-		end = &r->next;
 	}
-	return done;
+	return s->position != before;
 }
 
-/* The source is told between the counting and the moment from which another thread may free the receipt. */
+/* Lock held. */
 static void
-settle(struct receipt *r)
+leave_passed(struct stream *s, struct receipt *r)
 {
-	struct stream *s = r->stream;
-	bool discarded = atomic_load(&r->discarded), last;
-	struct receipt *done;
+	struct receipt **link = &s->passed;
 
-	(void)pthread_mutex_lock(&s->ledger->lock);
-	if (!discarded)
-		count_settled(s->ledger, r);
-	if (s->ops->settled != NULL) {
-		(void)pthread_mutex_unlock(&s->ledger->lock);
-		s->ops->settled(s, r);
-		(void)pthread_mutex_lock(&s->ledger->lock);
-	}
-	r->settled = !discarded;
-	done = take_settled(s);
-	last = done != NULL && s->oldest == NULL;
-	(void)pthread_mutex_unlock(&s->ledger->lock);
-	if (done != NULL)
-		progress_note(s);
-	if (last && atomic_load(&s->ended))
-		lane_wake(s);
+	while (*link != r)
+		link = &(*link)->next;
+	*link = r->next;
+	r->next = NULL;
+	s->n_passed--;
+	s->n_holes -= r->open.len;
+}
+
+/* Frees what is done. */
+static void
+finish(struct stream *s, struct receipt *done)
+{
 	while (done != NULL) {
 		struct receipt *next = done->next;
 
@@ -224,11 +357,139 @@ settle(struct receipt *r)
 	}
 }
 
+/* The source is told between the counting and the moment from which another thread may free the receipt. */
+static void
+settle(struct receipt *r)
+{
+	struct stream *s = r->stream;
+	bool discarded = atomic_load(&r->discarded), moved = false, last;
+	struct receipt *done = NULL, **end = &done;
+
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	if (!discarded)
+		count_settled(s->ledger, r, r->lines);
+	if (s->ops->settled != NULL) {
+		(void)pthread_mutex_unlock(&s->ledger->lock);
+		s->ops->settled(s, r);
+		(void)pthread_mutex_lock(&s->ledger->lock);
+	}
+	r->settled = !discarded;
+	if (r->passed && r->settled) {
+		leave_passed(s, r);
+		done = r;
+		end = &r->next;
+		moved = true;
+	}
+	moved = take_settled(s, end) || moved;
+	last = done != NULL && s->oldest == NULL && s->passed == NULL;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	if (moved)
+		progress_note(s);
+	if (last && atomic_load(&s->ended))
+		lane_wake(s);
+	finish(s, done);
+}
+
+/* The last reference has gone, but not the last hold. The receipt may be gone itself by now: its stream is kept by the caller's. */
+static void
+pass(struct stream *s)
+{
+	struct receipt *done = NULL;
+	bool moved;
+
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	moved = take_settled(s, &done);
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	if (moved)
+		progress_note(s);
+	finish(s, done);
+}
+
 void
 receipt_unref(struct receipt *r)
 {
-	if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1)
+	struct stream *s = r->stream;
+	uint64_t left;
+
+	if (atomic_load_explicit(&r->refs, memory_order_relaxed) < HOLD) {
+		if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1)
+			settle(r);
+		return;
+	}
+	stream_ref(s);
+	left = atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) - 1;
+	if (left == 0)
 		settle(r);
+	else if (unreferenced(left))
+		pass(s);
+	stream_unref(s);
+}
+
+void
+receipt_hold(struct receipt *r, uint32_t line, uint32_t lines)
+{
+	struct ledger *l = r->stream->ledger;
+	struct open_run hold = {.line = line, .lines = lines};
+
+	(void)pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; r->located && i < r->holds.len; i++) {
+		const struct open_run *h = &r->holds.items[i];
+
+		if (h->line <= line && line + lines <= h->line + h->lines) {
+			hold.from = h->from;
+			hold.to = h->to;
+		}
+	}
+	r->located = r->located && hold.to > 0;
+	vec_push(&r->holds, hold);
+	(void)pthread_mutex_unlock(&l->lock);
+	(void)atomic_fetch_add(&r->refs, HOLD);
+}
+
+void
+receipt_unhold(struct receipt *r, uint32_t line, uint32_t lines, bool discard)
+{
+	struct ledger *l = r->stream->ledger;
+	size_t i = 0;
+
+	if (discard)
+		atomic_store(&r->discarded, true);
+	(void)pthread_mutex_lock(&l->lock);
+	while (r->holds.items[i].line != line || r->holds.items[i].lines != lines)
+		i++;
+	vec_remove(&r->holds, i);
+	(void)pthread_mutex_unlock(&l->lock);
+	if (atomic_fetch_sub_explicit(&r->refs, HOLD, memory_order_acq_rel) == HOLD)
+		settle(r);
+}
+
+void
+receipt_begun(struct receipt *r, uint32_t line, uint32_t lines, uint64_t from)
+{
+	struct ledger *l = r->stream->ledger;
+
+	(void)pthread_mutex_lock(&l->lock);
+	vec_push(&r->begun, ((struct begun_run){.line = line, .lines = lines, .from = from}));
+	(void)pthread_mutex_unlock(&l->lock);
+	atomic_store(&r->marked, false);
+}
+
+bool
+receipt_wants_open(struct receipt *r, uint32_t line, uint64_t offset)
+{
+	for (size_t i = 0; i < r->begun.len; i++) {
+		const struct begun_run *b = &r->begun.items[i];
+
+		if (b->settled && line >= b->line && line < b->line + b->lines)
+			return false;
+	}
+	for (size_t i = 0; r->passed && i < r->open.len; i++) {
+		if (offset >= r->open.items[i].from && offset < r->open.items[i].to) {
+			r->wanted++;
+			return true;
+		}
+	}
+	return !r->passed;
 }
 
 void
@@ -239,7 +500,7 @@ receipt_refuse(struct receipt *r, uint32_t line, uint32_t n, const char *reason)
 
 	(void)pthread_mutex_lock(&l->lock);
 	if (r->refused == NULL)
-		r->refused = mem_zalloc((size_t)(lines_max + 63) / 64 * sizeof(*r->refused));
+		r->refused = mem_zalloc(refused_words(r) * sizeof(*r->refused));
 	for (uint32_t i = line; i < line + n && i < lines_max; i++) {
 		uint64_t bit = UINT64_C(1) << (i % 64);
 

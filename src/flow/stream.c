@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "longship/flow/stream.h"
 
+#include <stdlib.h>
+
 #include "longship/base/arena.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
@@ -26,7 +28,10 @@ void
 stream_init(struct stream *s, const struct stream_ops *ops, struct runtime *runtime, struct ledger *ledger, struct str key,
 	const char *name)
 {
+	static _Atomic uint64_t lineages;
+
 	*s = (struct stream){.magic = STREAM_MAGIC, .ops = ops, .runtime = runtime, .ledger = ledger};
+	s->lineage = atomic_fetch_add(&lineages, 1) + 1;
 	s->key = (struct str){copy_bytes(key), key.len};
 	s->name = copy_bytes(str_from(name));
 	atomic_init(&s->refs, 1);
@@ -72,11 +77,19 @@ give_up_replay(struct stream *s, struct replay *r)
 }
 
 static void
+replay_done(struct replay *r)
+{
+	mem_free(r->before);
+	vec_done(&r->open);
+	vec_done(&r->begun);
+}
+
+static void
 drop_replays(struct stream *s)
 {
 	for (size_t i = 0; i < s->replays.len; i++) {
 		give_up_replay(s, &s->replays.items[i]);
-		mem_free(s->replays.items[i].before);
+		replay_done(&s->replays.items[i]);
 	}
 	s->replays.len = s->next_replay = 0;
 }
@@ -86,10 +99,11 @@ stream_unref(struct stream *s)
 {
 	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
-	assert(s->oldest == NULL && s->lane == NULL);
+	assert(s->oldest == NULL && s->passed == NULL && s->lane == NULL);
 	drop_replays(s);
 	leave_ledger(s);
 	vec_done(&s->replays);
+	vec_done(&s->unread);
 	mem_free(s->position_cursor);
 	mem_free(s->proof);
 	mem_free((void *)(uintptr_t)s->key.s);
@@ -109,12 +123,122 @@ unpack_memory(struct str packed, struct memory *m)
 		memcpy(m->slots, packed.s, m->n * sizeof(struct memory_slot));
 }
 
+/* What the memory of a mark is: that of the stream, and what of the span began earlier. progress.c writes it. */
+static void
+unpack_mark(struct str packed, struct memory *m, struct replay *r)
+{
+	const struct packed_begun *begun;
+	size_t n = 0;
+
+	if (packed.len % sizeof(struct memory_slot) == 1)
+		n = (unsigned char)packed.s[packed.len - 1];
+	if (n * sizeof(*begun) > packed.len)
+		n = 0;
+	begun = (const struct packed_begun *)(packed.s + packed.len - packed.len % sizeof(struct memory_slot) - n * sizeof(*begun));
+	for (size_t i = 0; i < n; i++) {
+		struct packed_begun b;
+
+		memcpy(&b, &begun[i], sizeof(b));
+		vec_push(&r->begun, ((struct begun_run){.line = b.line, .lines = b.lines, .from = b.from}));
+	}
+	unpack_memory(str_head(packed, packed.len - packed.len % sizeof(struct memory_slot) - n * sizeof(*begun)), m);
+}
+
+/* Lines whose entry began in a span that is not read again were settled with it. */
+static void
+settle_begun(const struct stream *s, struct replay *r)
+{
+	for (size_t i = 0; i < r->begun.len; i++) {
+		struct begun_run *b = &r->begun.items[i];
+
+		b->settled = b->from < r->from;
+		for (size_t k = 0; k < s->replays.len && b->settled; k++)
+			b->settled = s->replays.items[k].from != b->from;
+	}
+}
+
 static struct proof *
 proof_of(struct stream *s)
 {
 	if (s->proof == NULL)
 		s->proof = mem_new(struct proof);
 	return s->proof;
+}
+
+/* Over what is settled: to the next replay, or to where everything is wanted again. */
+static void
+skip_settled(struct stream *s)
+{
+	uint64_t to = s->settled_to;
+
+	if (s->read_offset >= s->settled_to)
+		return;
+	if (s->next_replay < s->replays.len && s->replays.items[s->next_replay].from < to)
+		to = s->replays.items[s->next_replay].from;
+	if (to > s->read_offset)
+		s->read_offset = to;
+	if (to == s->settled_to)
+		memory_copy(&s->memory, &s->position_memory);
+}
+
+/* Reading begins at the position, or at the first replay behind it. Lock held, or nobody else knows the stream. */
+static void
+start_reading(struct stream *s)
+{
+	s->unread.len = 0;
+	for (size_t i = 0; i < s->replays.len; i++) {
+		for (size_t k = 0; k < s->replays.items[i].open.len; k++)
+			vec_push(&s->unread, s->replays.items[i].open.items[k]);
+	}
+	s->settled_to = s->read_offset = s->position;
+	if (s->replays.len > 0 && s->replays.items[0].from < s->position)
+		s->read_offset = s->replays.items[0].from;
+	memory_copy(&s->memory, &s->position_memory);
+}
+
+static void
+add_hole(struct replay *r, const struct position_hole *hole)
+{
+	vec_push(&r->open, ((struct open_run){.from = hole->from, .to = hole->to}));
+}
+
+static void
+restore_mark(struct stream *s, const struct position_mark *mark)
+{
+	struct replay r = {.from = mark->from, .to = mark->to, .has_base = true, .base_ns = mark->base_ns, .resent = true};
+	struct memory before = {0};
+
+	unpack_mark(mark->memory, &before, &r);
+	r.before = memory_keep(&before);
+	vec_push(&s->replays, r);
+}
+
+/* The holes are read with the times of their span, where it was on the wire: mostly not with these lines. */
+static void
+restore_holes(struct stream *s, const struct position *p, const struct position_mark *marks, size_t n_marks)
+{
+	size_t m = 0;
+
+	for (size_t i = 0; i < p->n_holes; i++) {
+		const struct position_hole *hole = &p->holes[i];
+		struct replay *last = s->replays.len > 0 ? &s->replays.items[s->replays.len - 1] : NULL;
+
+		if (hole->to <= hole->from || hole->to > p->offset || (last != NULL && hole->from < last->open.items[last->open.len - 1].to))
+			continue;
+		while (m < n_marks && marks[m].to <= hole->from)
+			m++;
+		if (last != NULL && hole->to <= last->to) {
+			add_hole(last, hole);
+			continue;
+		}
+		if (m < n_marks && marks[m].from <= hole->from && hole->to <= marks[m].to && marks[m].to <= p->offset)
+			restore_mark(s, &marks[m]);
+		else
+			vec_push(&s->replays, ((struct replay){.from = hole->from, .to = hole->to}));
+		last = &s->replays.items[s->replays.len - 1];
+		last->resent = false;
+		add_hole(last, hole);
+	}
 }
 
 bool
@@ -131,39 +255,36 @@ stream_restore(struct stream *s)
 		return false;
 	arena = arena_new(0);
 	known = positions_get(store, s->key, arena, &position);
+	n_marks = positions_marks(store, s->key, arena, &marks);
 	if (known) {
-		s->read_offset = s->position = position.offset;
+		s->position = position.offset;
 		s->position_cursor = position.cursor.len > 0 ? copy_bytes(position.cursor) : NULL;
-		unpack_memory(position.memory, &s->memory);
-		memory_copy(&s->position_memory, &s->memory);
+		unpack_memory(position.memory, &s->position_memory);
 		if (position.n_checkpoints > 0)
 			proof_get(proof_of(s), &position);
+		if (s->ops->locate != NULL)
+			restore_holes(s, &position, marks, n_marks);
 	}
-	n_marks = positions_marks(store, s->key, arena, &marks);
 	for (size_t i = 0; i < n_marks; i++) {
-		struct memory before = {0};
-
 		/* A mark that the position cuts tells nothing about the rest of its span's lines. */
-		if (marks[i].from < s->read_offset || marks[i].to <= marks[i].from)
-			continue;
-		unpack_memory(marks[i].memory, &before);
-		vec_push(&s->replays, ((struct replay){.from = marks[i].from, .to = marks[i].to,
-			.base_ns = marks[i].base_ns, .before = memory_keep(&before), .resent = true}));
+		if (marks[i].from >= s->position && marks[i].to > marks[i].from)
+			restore_mark(s, &marks[i]);
 	}
 	arena_free(arena);
+	start_reading(s);
 	return known || s->replays.len > 0;
 }
 
 void
 stream_inherit(struct stream *s, struct stream *from)
 {
-	assert(s->ledger == from->ledger && str_eq(s->key, from->key) && from->lane == NULL && from->oldest == NULL);
-	s->read_offset = s->position = from->position;
+	assert(s->ledger == from->ledger && str_eq(s->key, from->key) && from->lane == NULL && from->oldest == NULL &&
+		from->passed == NULL);
+	s->position = from->position;
 	mem_free(s->position_cursor);
 	s->position_cursor = from->position_cursor;
 	from->position_cursor = NULL;
 	memory_copy(&s->position_memory, &from->position_memory);
-	memory_copy(&s->memory, &from->position_memory);
 	mem_free(s->proof);
 	s->proof = from->proof;
 	from->proof = NULL;
@@ -171,6 +292,7 @@ stream_inherit(struct stream *s, struct stream *from)
 		vec_push(&s->replays, from->replays.items[i]);
 		from->replays.items[i] = (struct replay){0};
 	}
+	start_reading(s);
 }
 
 void
@@ -191,7 +313,17 @@ void
 stream_go_back(struct stream *s, uint64_t offset)
 {
 	assert(offset <= s->position && s->oldest == NULL && s->lane == NULL);
-	s->read_offset = s->position = offset;
+	for (size_t i = s->replays.len; i-- > 0;) {
+		struct replay *r = &s->replays.items[i];
+
+		if (r->open.len > 0 && r->to > offset) {
+			give_up_replay(s, r);
+			replay_done(r);
+			vec_remove(&s->replays, i);
+		}
+	}
+	s->position = offset;
+	start_reading(s);
 	if (s->proof != NULL)
 		proof_cut(s->proof, offset);
 }
@@ -216,6 +348,21 @@ find_replay(struct stream *s, uint64_t from, uint64_t to)
 	return again != NULL && again->from == from && to <= again->to ? again : NULL;
 }
 
+/* The receipt has the holes now that were still to be read up to its end. */
+static void
+forget_unread(struct stream *s, const struct receipt *r)
+{
+	size_t n = 0;
+
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	while (n < s->unread.len && s->unread.items[n].to <= r->to)
+		n++;
+	if (n > 0)
+		memmove(s->unread.items, s->unread.items + n, (s->unread.len - n) * sizeof(s->unread.items[0]));
+	s->unread.len -= n;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+}
+
 struct receipt *
 stream_begin(struct stream *s, struct lane *lane, uint64_t to, uint64_t lines_max, int64_t seen_ns)
 {
@@ -226,11 +373,24 @@ stream_begin(struct stream *s, struct lane *lane, uint64_t to, uint64_t lines_ma
 
 	assert(to > s->read_offset || s->key.len == 0);
 	if (again != NULL) {
-		r = receipt_new(s, s->read_offset, to, again->base_ns, lines_max);
+		int64_t base = again->has_base ? again->base_ns : marks_take(s->runtime->marks, seen_ns, lines_max);
+
+		settle_begun(s, again);
+		if (again->open.len > 0) {
+			r = receipt_new_passed(s, s->read_offset, to, base, lines_max, again->open.items, again->open.len);
+			forget_unread(s, r);
+		} else {
+			r = receipt_new(s, s->read_offset, to, base, lines_max);
+		}
+		for (size_t i = 0; i < again->begun.len; i++) {
+			vec_push(&r->begun, again->begun.items[i]);
+			r->choosy = r->choosy || again->begun.items[i].settled;
+		}
 		r->again = again->again;
 		r->silent = again->silent;
 		r->resent = again->resent;
-		memory_copy(&s->memory, again->before);
+		if (again->has_base)
+			memory_copy(&s->memory, again->before);
 	} else {
 		/* Records with times of their own need none from the allocator, which would have to go on from them. */
 		int64_t base = s->own_times ? seen_ns : marks_take(s->runtime->marks, seen_ns, lines_max);
@@ -259,7 +419,7 @@ stream_emit(struct stream *s, struct batch *b)
 
 /* The receipt takes over what the record had in flight; what is left of the record begins behind it, with the next line's time. */
 static void
-use_replay(struct stream *s, struct receipt *r)
+use_replay(struct stream *s, struct receipt *r, uint32_t lines)
 {
 	struct replay *again = find_replay(s, r->from, r->to);
 
@@ -271,43 +431,89 @@ use_replay(struct stream *s, struct receipt *r)
 	if (r->to == again->to)
 		return;
 	again->from = r->to;
-	again->base_ns += r->lines;
+	again->base_ns += lines;
 	mem_free(again->before);
 	again->before = memory_keep(&s->memory);
+}
+
+static int
+by_line(const void *a, const void *b)
+{
+	const struct open_run *x = a, *y = b;
+
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+/* Where the lines stand that are held beyond the span. */
+static void
+locate_holds(struct stream *s, struct lane *lane, struct receipt *r)
+{
+	VEC(struct open_run) runs = {0};
+	bool known = s->ops->locate != NULL;
+
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	for (size_t i = 0; i < r->holds.len; i++)
+		vec_push(&runs, r->holds.items[i]);
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	if (runs.len > 0 && known)
+		qsort(runs.items, runs.len, sizeof(runs.items[0]), by_line);
+	known = known && runs.len > 0 && s->ops->locate(s, lane, r, runs.items, runs.len);
+	for (size_t i = 0; known && i < runs.len; i++)
+		known = runs.items[i].to > runs.items[i].from;
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	for (size_t i = 0; known && i < runs.len; i++)
+		r->holds.items[i] = runs.items[i];
+	r->located = known;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	vec_done(&runs);
 }
 
 void
 stream_end(struct stream *s, struct lane *lane, struct receipt *r, uint32_t lines)
 {
-	(void)lane;
-	r->lines = lines;
+	r->lines = r->passed ? r->wanted : lines;
+	locate_holds(s, lane, r);
 	r->after = memory_keep(&s->memory);
 	s->read_offset = r->to;
-	use_replay(s, r);
+	use_replay(s, r, lines);
 	for (; s->next_replay < s->replays.len && s->replays.items[s->next_replay].to <= s->read_offset; s->next_replay++)
 		give_up_replay(s, &s->replays.items[s->next_replay]);
 	if (s->next_replay > 0 && s->next_replay == s->replays.len)
 		drop_replays(s);
+	skip_settled(s);
 	receipt_processed(r);
 	receipt_unref(r);
 }
 
+static struct replay
+replay_of(const struct receipt *r)
+{
+	struct replay replay = {.from = r->from, .to = r->to, .has_base = true, .base_ns = r->base_ns, .before = memory_keep(r->before),
+		.again = !r->silent, .silent = r->silent || r->settled, .lines = r->lines,
+		.resent = !r->passed && (r->resent || atomic_load(&r->marked))};
+
+	for (size_t i = 0; i < r->begun.len; i++)
+		vec_push(&replay.begun, r->begun.items[i]);
+	for (size_t i = 0; i < r->open.len; i++)
+		vec_push(&replay.open, r->open.items[i]);
+	return replay;
+}
+
 /* The unsettled receipts become replays, before those that are still ahead. Lock held. */
 static void
-turn_into_replays(struct stream *s, struct receipt *oldest)
+turn_into_replays(struct stream *s, const struct receipt *passed, const struct receipt *oldest)
 {
 	VEC(struct replay) replays = {0};
 
-	for (const struct receipt *r = oldest; r != NULL; r = r->next) {
-		vec_push(&replays, ((struct replay){.from = r->from, .to = r->to, .base_ns = r->base_ns,
-			.before = memory_keep(r->before), .again = !r->silent, .silent = r->silent || r->settled, .lines = r->lines,
-			.resent = r->resent || r->marked}));
-	}
+	for (const struct receipt *r = passed; r != NULL; r = r->next)
+		vec_push(&replays, replay_of(r));
+	for (const struct receipt *r = oldest; r != NULL; r = r->next)
+		vec_push(&replays, replay_of(r));
 	for (size_t i = 0; i < s->replays.len; i++) {
 		if (i >= s->next_replay)
 			vec_push(&replays, s->replays.items[i]);
 		else
-			mem_free(s->replays.items[i].before);
+			replay_done(&s->replays.items[i]);
 	}
 	vec_done(&s->replays);
 	s->replays.items = replays.items;
@@ -326,28 +532,35 @@ count_given_up(struct stream *s, const struct receipt *oldest)
 	}
 }
 
+static void
+give_up_all(struct receipt *r)
+{
+	while (r != NULL) {
+		struct receipt *next = r->next;
+
+		receipt_give_up(r);
+		r = next;
+	}
+}
+
 void
 stream_rewind(struct stream *s)
 {
-	struct receipt *oldest;
+	struct receipt *passed, *oldest;
 
 	(void)pthread_mutex_lock(&s->ledger->lock);
+	passed = s->passed;
 	oldest = s->oldest;
-	s->oldest = s->newest = NULL;
-	s->n_receipts = 0;
+	s->passed = s->oldest = s->newest = NULL;
+	s->n_receipts = s->n_passed = s->n_holes = 0;
 	if (s->key.len > 0)
-		turn_into_replays(s, oldest);
+		turn_into_replays(s, passed, oldest);
 	else
 		count_given_up(s, oldest);
-	s->read_offset = s->position;
-	memory_copy(&s->memory, &s->position_memory);
+	start_reading(s);
 	(void)pthread_mutex_unlock(&s->ledger->lock);
-	while (oldest != NULL) {
-		struct receipt *next = oldest->next;
-
-		receipt_give_up(oldest);
-		oldest = next;
-	}
+	give_up_all(passed);
+	give_up_all(oldest);
 	if (s->ops->rewound != NULL)
 		s->ops->rewound(s);
 }

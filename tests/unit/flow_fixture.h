@@ -44,6 +44,7 @@ struct toy {
 	_Atomic int runs, closed, freed_flag;
 	_Atomic bool running;
 	_Atomic int *freed;
+	_Atomic uint32_t hold_lines; /* bits: these lines of each span are held instead of being handed on */
 };
 
 static enum stream_state
@@ -68,11 +69,17 @@ toy_run(struct stream *s, struct lane *lane)
 	r = stream_begin(s, lane, to, to - s->read_offset, SEEN_NS);
 	b = stream_batch(s, lane, r, BATCH_ENTRIES_MAX);
 	n = (uint32_t)(to - s->read_offset) / LINE_BYTES * t->lines_factor;
-	for (uint32_t i = 0; i < n; i++, b->n++) {
-		b->ts[i] = r->base_ns + i;
-		b->line[i] = arena_printf(lane_arena(lane), "%09llu", (unsigned long long)(s->read_offset / LINE_BYTES + i));
-		b->labels[i] = s->labels;
-		b->origin[i] = (struct origin){i, 1};
+	for (uint32_t i = 0; i < n; i++) {
+		if (!receipt_wants(r, i, s->read_offset + i * LINE_BYTES))
+			continue;
+		if (i < 32 && (t->hold_lines >> i & 1) != 0) {
+			receipt_hold(r, i, 1);
+			continue;
+		}
+		b->ts[b->n] = r->base_ns + i;
+		b->line[b->n] = arena_printf(lane_arena(lane), "%09llu", (unsigned long long)(s->read_offset / LINE_BYTES + i));
+		b->labels[b->n] = s->labels;
+		b->origin[b->n++] = (struct origin){i, 1};
 	}
 	stream_emit(s, b);
 	stream_end(s, lane, r, n);
@@ -96,7 +103,19 @@ toy_free(struct stream *s)
 	mem_free(t);
 }
 
-static const struct stream_ops toy_ops = {.run = toy_run, .closed = toy_closed, .free = toy_free};
+static bool
+toy_locate(struct stream *s, struct lane *lane, struct receipt *r, struct open_run *runs, size_t n)
+{
+	(void)s;
+	(void)lane;
+	for (size_t i = 0; i < n; i++) {
+		runs[i].from = r->from + runs[i].line * LINE_BYTES;
+		runs[i].to = runs[i].from + runs[i].lines * LINE_BYTES;
+	}
+	return true;
+}
+
+static const struct stream_ops toy_ops = {.run = toy_run, .closed = toy_closed, .free = toy_free, .locate = toy_locate};
 
 /* ---- Receivers ---- */
 

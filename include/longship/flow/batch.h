@@ -112,6 +112,7 @@ struct batch {
 	const struct drop_reason **drop; /* drop[entry], NULL = kept; all NULL when n_dropped is 0 */
 	size_t n_dropped;
 	const char *failure; /* why the stage that ran last could not work on one, for inspect; NULL: it could */
+	bool held;                 /* the stage that ran last keeps something of it */
 };
 
 /* A batch with its own columns for cap entries, from the arena (which it does not own). */

@@ -50,6 +50,8 @@ struct component_type {
 	void (*update)(struct component *, const void *old_args, const void *args);
 	/* Takes the batch in place; must not keep it. Only with COMPONENT_CONSUMES. */
 	void (*consume)(struct component *, struct batch *);
+	/* Outside of lanes, where time is virtual: it is that late, and (end) nothing more comes. For those that hold entries; may be NULL. */
+	void (*time)(struct component *, int64_t now_ns, bool end);
 	/* Also for half-started ones. */
 	void (*stop)(struct component *);
 	/* Value of an export before start, for references; may be NULL (then null). */

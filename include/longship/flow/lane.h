@@ -76,5 +76,24 @@ struct lane_open {
 	int64_t deadline_ns; /* monotonic */
 	void (*flush)(struct lane_open *); /* unlinks it */
 };
+/* What a stage holds in a lane beyond spans (flow/hold.h). Linked into the lane by the stage, in that lane's thread. */
+struct lane_hold {
+	struct lane_hold *next, **link;
+	int64_t deadline_ns; /* monotonic; INT64_MAX: none */
+	/* The deadline has come: hands on what is due and sets the next one. Lane thread, between spans. */
+	void (*due)(struct lane_hold *, int64_t now_ns);
+	/* Hands on all that it holds of a stream. Lane thread, between spans. */
+	void (*relieve)(struct lane_hold *, const struct stream *);
+	/* The lane reads no more: hands on what cannot be read again. The rest is given up when the lane is parked, and stays when it is drained, so
+	 * that the positions note it. Lane thread, or control while the lane is parked. */
+	void (*stop)(struct lane_hold *, bool parked);
+};
+void lane_hold_add(struct lane *, struct lane_hold *);
+void lane_hold_remove(struct lane_hold *);
+/* Ends the hold of these lines when the current span, or what is being handed on, has come to its end. Lane thread. */
+void lane_unhold(struct lane *, const struct receipt_run *);
+/* The stream has been read to its end, as far as one knows. Lane thread. */
+bool lane_caught_up(struct lane *, const struct stream *);
+
 void lane_open_add(struct lane *, struct lane_open *);
 void lane_open_remove(struct lane_open *);

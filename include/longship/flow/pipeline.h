@@ -15,6 +15,10 @@ void pipeline_free(struct pipeline *);
 /* Runs all stages over the batch: enters (seeds columns), applies, compacts, leaves. The batch's mark column is set if
  * it was not. */
 void pipeline_run(const struct pipeline *, struct batch *);
+/* Where entries go that a stage has held and hands on later. Not called by pipeline_run. Lanes are parked, or not there yet. */
+void pipeline_set_output(struct pipeline *, void (*output)(void *, struct batch *), void *ptr);
+/* Outside of lanes: it is now that late, and (end) nothing more comes: stages hand on what they held. */
+void pipeline_time(const struct pipeline *, int64_t now_ns, bool end);
 /* For inspect: called after each stage. */
 void pipeline_run_traced(const struct pipeline *, struct batch *,
 	void (*after)(void *, const char *stage, const struct batch *), void *);
@@ -37,3 +41,10 @@ struct pipeline *pipeline_new_inner(struct stage_builder *, const struct variant
 void pipeline_run_inner(const struct pipeline *, struct batch *);
 /* Labels as they are now overwrite the extracted values of their names (reference 8.1). */
 void pipeline_reseed(struct batch *);
+
+/*
+ * The way of an entry from one stage on, through the rest of its pipeline and of those around it, to the output. For stages that
+ * hold entries: an entered batch without entries, and its run.
+ */
+struct batch *pipeline_way_batch(const struct way *, struct arena *, struct labels_table *, size_t cap);
+void pipeline_way_run(const struct way *, struct batch *);

@@ -12,6 +12,8 @@
 #include "longship/lang/args.h"
 
 struct regex;
+struct holds;
+struct way;
 
 #define STAGE_NO_COLUMN SIZE_MAX /* as a source: the line */
 
@@ -23,6 +25,8 @@ struct stage_builder {
 	const char *stage;  /* "json" */
 	struct src_pos pos; /* of the stage's block */
 	struct diags *diags;
+	const struct way *way; /* from this stage on (flow/pipeline.h) */
+	struct holds **holds;  /* what the pipeline's stages hold: the list's head */
 	size_t ordinal;	      /* number of the stage in its pipeline, inner ones counted on */
 	size_t *next_ordinal; /* the runner's */
 };

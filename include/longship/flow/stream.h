@@ -49,6 +49,9 @@ struct stream_ops {
 	void (*closed)(struct stream *);
 	/* Last reference gone. Any thread. */
 	void (*free)(struct stream *);
+	/* Where the lines of these runs, which ascend, stand in the source: for what is held beyond the span. Called in stream_end. False: not known.
+	 * NULL: the source cannot read single lines again, so the position waits for what is held. Lane thread. */
+	bool (*locate)(struct stream *, struct lane *, struct receipt *, struct open_run *, size_t n);
 };
 
 struct replay { /* a span that was read before */
@@ -57,7 +60,16 @@ struct replay { /* a span that was read before */
 	struct memory *before; /* NULL: empty */
 	bool again, silent, resent; /* as in struct receipt */
 	uint32_t lines;             /* how many are in flight, if again and not silent */
+	bool has_base;              /* else it gets a new one */
+	VEC(struct begun_run) begun;
+	VEC(struct open_run) open;  /* behind the position: only these are wanted; empty: all */
 };
+
+struct packed_begun { /* in the memory of a mark, little-endian, behind the slots; then one byte: how many */
+	uint64_t from;
+	uint32_t line, lines;
+};
+#define PACKED_BEGUN_MAX 8 /* of a span; what is over may come twice after a crash */
 
 struct stream {
 	unsigned magic;
@@ -77,6 +89,8 @@ struct stream {
 
 	/* L */
 	uint64_t read_offset;
+	uint64_t settled_to;   /* below, only replays are read */
+	uint64_t lineage;      /* the same for all generations of one path: what is held of one goes on in the next */
 	struct memory memory;
 	VEC(struct replay) replays; /* ascending; next_replay.. are ahead of read_offset */
 	size_t next_replay;
@@ -90,12 +104,16 @@ struct stream {
 	struct stream *next;
 	size_t lane_place; /* in the lane's array of all */
 	uint8_t list;
-	bool wanted; /* lane_wake while it ran */
+	bool wanted;    /* lane_wake while it ran */
+	bool caught_up; /* it found nothing more when it ran last, and was not woken since */
 
 	/* G */
 	struct receipt *oldest, *newest;
 	size_t n_receipts;
-	uint64_t position; /* all below is settled */
+	struct receipt *passed; /* ascending; behind the position, and not settled */
+	size_t n_passed, n_holes;
+	VEC(struct open_run) unread; /* holes that are still to be read again; ascending, behind all passed ones */
+	uint64_t position; /* all below is settled, but for what was passed */
 	char *position_cursor; /* for sources that are not read by offset (there offsets only count records); owned, may be NULL */
 	struct memory position_memory;
 	struct proof *proof; /* of a file; NULL while there is none */

@@ -16,6 +16,7 @@
 
 struct lane;
 struct metric;
+struct open_run;
 struct receipt;
 struct stream;
 
@@ -91,5 +92,8 @@ uint64_t content_hole(const struct content *, int fd, struct str text, uint64_t 
 /* Hands on the lines of text, the span of receipt; the last may lack its newline. `before` bytes before it can be read.
  * Returns how many. */
 uint32_t content_emit(const struct content *, struct stream *, struct lane *, struct receipt *, struct str text, size_t before);
+/* Where the lines of these runs, which ascend, stand in the file. After content_emit of the same. False: not all are there. */
+bool content_locate(const struct content *, struct stream *, struct lane *, struct receipt *, struct str text, size_t before,
+	struct open_run *runs, size_t n);
 /* The offset behind the last complete line of a file of this size; 0 when there is none, or it is compressed. */
 uint64_t content_last_line(struct content *, int fd, uint64_t size);

@@ -28,6 +28,11 @@ struct out {
 	uint32_t line;
 	bool continues; /* the first line began before this span */
 	bool goes_on;   /* if there is only one it does not end in it */
+
+	/* Where the current line stands: from … to of the text, which begins at the receipt's offset. */
+	const char *text, *from, *to;
+	struct open_run *find; /* nothing is handed on: lines are only looked for; those before `found` are */
+	size_t n_find, found;
 };
 
 /* The batch, with room for n more. A span of very short lines makes many: what one needed is not kept for the next, so
@@ -36,6 +41,8 @@ static struct batch *
 room(struct out *o, size_t n)
 {
 	assert(n <= BATCH_ENTRIES_MAX);
+	if (o->find != NULL)
+		return NULL;
 	if (o->b != NULL && o->b->cap - o->b->n >= n)
 		return o->b;
 	if (o->b != NULL) {
@@ -48,9 +55,36 @@ room(struct out *o, size_t n)
 }
 
 static void
+find(struct out *o)
+{
+	uint64_t base = o->receipt->from;
+
+	for (size_t i = o->found; i < o->n_find && o->find[i].line <= o->line; i++) {
+		struct open_run *run = &o->find[i];
+
+		if (run->line == o->line)
+			run->from = base + (uint64_t)(o->from - o->text);
+		if (run->line + run->lines == o->line + 1)
+			run->to = base + (uint64_t)(o->to - o->text);
+		if (i == o->found && run->line + run->lines <= o->line)
+			o->found++;
+	}
+}
+
+static void
 put(struct out *o, struct str line)
 {
 	struct batch *b = o->b;
+
+	if (o->find != NULL) {
+		find(o);
+		o->line++;
+		return;
+	}
+	if (!receipt_wants(o->receipt, o->line, o->receipt->from + (uint64_t)(o->from - o->text))) {
+		o->line++;
+		return;
+	}
 
 	b->ts[b->n] = o->receipt->base_ns + o->line;
 	b->line[b->n] = line;
@@ -63,7 +97,7 @@ put(struct out *o, struct str line)
 static void
 count(const struct out *o, struct metric *m, uint64_t n)
 {
-	if (m != NULL && n > 0 && !o->receipt->again)
+	if (m != NULL && n > 0 && !o->receipt->again && o->find == NULL)
 		metric_add(m, n);
 }
 
@@ -187,6 +221,8 @@ take_odd(struct out *o, const char *begin, const char *p, const char *end)
 	const char *newline = memchr(p, '\n', (size_t)(end - p));
 	struct str raw = {p, (size_t)((newline != NULL ? newline : end) - p)};
 
+	o->from = p;
+	o->to = newline != NULL ? newline + 1 : end;
 	if (newline != NULL && raw.len > 0 && raw.s[raw.len - 1] == '\r')
 		raw.len--;
 	put_odd(o, raw, p == begin, newline == NULL);
@@ -200,7 +236,7 @@ emit_utf8(struct out *o, struct str text)
 	const size_t limit = o->c->rules->limit_bytes;
 	const struct labels *labels = o->stream->labels;
 	const int64_t base_ns = o->receipt->base_ns;
-	bool look = o->c->rules->invalid != INVALID_KEEP && !str_utf8_valid(text);
+	bool look = o->receipt->choosy || o->find != NULL || (o->c->rules->invalid != INVALID_KEEP && !str_utf8_valid(text));
 
 	if (p < end && o->continues)
 		p = take_odd(o, text.s, p, end);
@@ -240,6 +276,8 @@ emit_decoded(struct out *o, struct str text)
 		struct str raw = str_head(text, end);
 		bool first = text.s == begin, last = end == text.len, bad = false;
 
+		o->from = text.s;
+		o->to = last ? text.s + text.len : text.s + end + charset_unit(charset);
 		text = last ? STR_EMPTY : str_from_offset(text, end + charset_unit(charset));
 		nuls = charset_nuls(charset, raw);
 		raw = str_from_offset(raw, nuls);
@@ -267,23 +305,48 @@ is_continued(const struct content *c, struct str text, uint64_t offset, size_t b
 	return charset_lines(c->charset, last) == 0 && charset_nuls(c->charset, last) == 0;
 }
 
-uint32_t
-content_emit(const struct content *c, struct stream *s, struct lane *lane, struct receipt *receipt, struct str text, size_t before)
+static void
+take_text(struct out *o, struct str text, size_t before)
 {
-	struct out o = {.c = c, .stream = s, .lane = lane, .receipt = receipt};
-	uint64_t offset = receipt->from;
+	const struct content *c = o->c;
+	uint64_t offset = o->receipt->from;
 
-	o.continues = is_continued(c, text, offset, before);
-	o.goes_on = text.len >= content_cut_min(c);
+	o->text = text.s;
+	o->continues = is_continued(c, text, offset, before);
+	o->goes_on = text.len >= content_cut_min(c);
 	if (offset < c->bom)
 		text = str_from_offset(text, c->bom - offset);
 	else if (c->charset != NULL)
 		text = str_from_offset(text, (size_t)(-offset % charset_unit(c->charset)));
 	if (c->charset == NULL)
-		emit_utf8(&o, text);
+		emit_utf8(o, text);
 	else
-		emit_decoded(&o, text);
+		emit_decoded(o, text);
+}
+
+uint32_t
+content_emit(const struct content *c, struct stream *s, struct lane *lane, struct receipt *receipt, struct str text, size_t before)
+{
+	struct out o = {.c = c, .stream = s, .lane = lane, .receipt = receipt};
+
+	take_text(&o, text, before);
 	if (o.b != NULL)
 		stream_emit(s, o.b);
 	return o.line;
+}
+
+bool
+content_locate(const struct content *c, struct stream *s, struct lane *lane, struct receipt *receipt, struct str text, size_t before,
+	struct open_run *runs, size_t n)
+{
+	struct out o = {.c = c, .stream = s, .lane = lane, .receipt = receipt, .find = runs, .n_find = n};
+
+	for (size_t i = 0; i < n; i++)
+		runs[i].from = runs[i].to = 0;
+	take_text(&o, text, before);
+	for (size_t i = 0; i < n; i++) {
+		if (runs[i].to == 0)
+			return false;
+	}
+	return true;
 }

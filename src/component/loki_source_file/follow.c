@@ -504,6 +504,9 @@ run_tail(struct follow *f, struct tail *t)
 		log_info(f->shared->component->id, "start tailing file", "path", f->path, "offset",
 			log_i64((int64_t)t->stream.read_offset), NULL);
 	}
+	if (f->lineage == 0)
+		f->lineage = t->stream.lineage;
+	t->stream.lineage = f->lineage;
 	if (f->rotated.len > 0)
 		tail_follow_on(t, f->rotated.items[f->rotated.len - 1]);
 	f->current = t;

@@ -44,6 +44,7 @@ struct follow {
 	uint32_t ordinal;
 	struct tail *current;       /* NULL: nothing open */
 	VEC(struct tail *) rotated; /* earlier generations that are still read or not settled */
+	uint64_t lineage;           /* of all generations of the path, for what goes on from one to the next; 0 before the first */
 	uint32_t lane;              /* of all generations of the path, for their order; LANE_ANY before the first */
 	bool opened;                /* a generation was open before */
 	bool reads_past;            /* while it opens one of them */

@@ -204,7 +204,7 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	bool hole = to > t->stream.read_offset + text.len, packed = t->content.unpack != NULL;
 	struct stream *s = &t->stream;
 	struct receipt *receipt;
-	uint32_t lines;
+	uint32_t lines, wanted;
 
 	if (s->labels == NULL)
 		s->labels = intern_labels(t, lane);
@@ -217,8 +217,22 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	if (t->announce != NULL)
 		announce(t, lane, receipt);
 	lines = hole ? 0 : content_emit(&t->content, s, lane, receipt, text, before);
+	wanted = receipt->passed ? receipt->wanted : lines;
+	t->text = text;
+	t->before = before;
 	stream_end(s, lane, receipt, lines);
-	count(t, lines, size);
+	t->text = STR_EMPTY;
+	if (s->read_offset != to)
+		tail_take_proof(t);
+	count(t, wanted, size);
+}
+
+static bool
+locate(struct stream *s, struct lane *lane, struct receipt *r, struct open_run *runs, size_t n)
+{
+	struct tail *t = (struct tail *)s;
+
+	return content_locate(&t->content, s, lane, r, t->text, t->before, runs, n);
 }
 
 static enum stream_state
@@ -509,4 +523,4 @@ free_tail(struct stream *s)
 	mem_free(t);
 }
 
-static const struct stream_ops ops = {.run = run, .rewound = rewound, .closed = closed, .free = free_tail};
+static const struct stream_ops ops = {.run = run, .rewound = rewound, .closed = closed, .free = free_tail, .locate = locate};

@@ -50,6 +50,10 @@ struct tail {
 	bool told_damage;       /* lane */
 	bool has_read;          /* lane: this tail read something; control thread: after its end */
 
+	/* Lane. */
+	struct str text; /* of the span that is ending */
+	size_t before;   /* bytes before it can be read */
+
 	/* Lane; before it has the tail, the control thread. */
 	uint64_t head_bytes; /* how many of its first bytes the stream has the hash of */
 	uint64_t proof;      /* hash of the bytes before read_offset; 0: not known */
