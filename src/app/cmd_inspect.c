@@ -119,6 +119,14 @@ run_traced(void *ptr, struct batch *b)
 	trace_run(in->trace, b, &in->out);
 }
 
+static void
+tell_time(void *ptr, int64_t now_ns, bool end)
+{
+	struct inspect *in = ptr;
+
+	trace_time(in->trace, now_ns, end, &in->out);
+}
+
 /* Prints what a batch has left in the buffer. */
 static bool
 print_batch(void *ptr)
@@ -213,6 +221,7 @@ run(struct inspect *in)
 	h->now_ns = in->now_ns;
 	if (!in->jsonl_out) {
 		sink.run = run_traced;
+		sink.time = tell_time;
 		sink.batch_entries = 1;
 	}
 	if (!harness_start(h, &sink))

@@ -145,14 +145,13 @@ harness_arena(const struct harness *h)
 
 /* ---- feeding ---- */
 
-static bool
-run_batch(struct harness *h)
+static void
+run(struct harness *h)
 {
 	struct batch *b = h->batch;
-	bool go_on;
 
 	if (b == NULL)
-		return true;
+		return;
 	if (h->sink.run != NULL)
 		h->sink.run(h->sink.ptr, b);
 	else
@@ -161,7 +160,24 @@ run_batch(struct harness *h)
 		h->at_ns = b->waited_until_ns - h->now_ns;
 	h->batch = NULL;
 	h->batch_bytes = 0;
-	go_on = h->sink.fed == NULL || h->sink.fed(h->sink.ptr);
+}
+
+static void
+tell_time(struct harness *h, bool end)
+{
+	int64_t now = h->now_ns + h->at_ns;
+
+	if (h->sink.time != NULL)
+		h->sink.time(h->sink.ptr, now, end);
+	else if (h->component->type->time != NULL)
+		h->component->type->time(h->component, now, end);
+}
+
+static bool
+finish_batch(struct harness *h)
+{
+	bool go_on = h->sink.fed == NULL || h->sink.fed(h->sink.ptr);
+
 	arena_clear(h->arena);
 	labels_table_trim(h->table, LABEL_TABLE_BYTES_MAX);
 	return go_on;
@@ -172,15 +188,22 @@ harness_feed(struct harness *h, const struct entry_json *e)
 {
 	size_t cap = h->sink.batch_entries > 0 ? h->sink.batch_entries : BATCH_ENTRIES;
 	int64_t number = (int64_t)h->n_entries++, now;
-	struct batch *b = h->batch;
+	struct batch *b;
 
+	/* The batches that are run early share the arena with this entry, which lives in it. */
+	if (e->has_at && e->at_ns > h->at_ns) {
+		run(h);
+		if (e->at_ns > h->at_ns)
+			h->at_ns = e->at_ns;
+		tell_time(h, false);
+	}
+	b = h->batch;
 	if (b == NULL) {
 		b = h->batch = batch_new(h->arena, h->table, cap);
 		b->mark = arena_array(h->arena, int64_t, cap);
 		b->memory = &h->memory;
 	}
-	if (e->has_at && e->at_ns > h->at_ns)
-		h->at_ns = e->at_ns;
+	b->virtual_ns = h->now_ns + h->at_ns;
 	now = h->now_ns + h->at_ns + number;
 	b->ts[b->n] = e->has_ts ? e->ts_ns : h->now_ns + number;
 	b->mark[b->n] = e->has_ts && !h->has_now && !e->has_at ? e->ts_ns : now;
@@ -190,11 +213,16 @@ harness_feed(struct harness *h, const struct entry_json *e)
 	b->origin[b->n] = (struct origin){.line = (uint32_t)number, .lines = 1};
 	b->n++;
 	h->batch_bytes += e->line.len;
-	return b->n < cap && h->batch_bytes < BATCH_BYTES ? true : run_batch(h);
+	if (b->n < cap && h->batch_bytes < BATCH_BYTES)
+		return true;
+	run(h);
+	return finish_batch(h);
 }
 
 bool
 harness_finish(struct harness *h)
 {
-	return run_batch(h);
+	run(h);
+	tell_time(h, true);
+	return finish_batch(h);
 }

@@ -30,6 +30,8 @@ struct harness_sink {
 	void (*forwarded)(void *ptr, const struct batch *);
 	/* NULL: the component consumes the batch. Else this is called instead. */
 	void (*run)(void *ptr, struct batch *);
+	/* With run: it is that late, and (end) nothing more comes. */
+	void (*time)(void *ptr, int64_t now_ns, bool end);
 	/* Optional: after each batch. False stops feeding. */
 	bool (*fed)(void *ptr);
 	size_t batch_entries; /* 0: as many as fit */

@@ -53,6 +53,14 @@ stages_of(const struct component *c)
 	return NULL;
 }
 
+static void
+handed_on(void *ptr, struct batch *b)
+{
+	struct trace *t = ptr;
+
+	trace_forwarded(t, b, t->out);
+}
+
 struct trace *
 trace_new(struct component *c, struct metrics *metrics, bool colour)
 {
@@ -68,6 +76,8 @@ trace_new(struct component *c, struct metrics *metrics, bool colour)
 		t->pipeline = pipeline_new(c->id, stages, metrics, &diags);
 		diags_done(&diags);
 	}
+	if (t->pipeline != NULL)
+		pipeline_set_output(t->pipeline, handed_on, t);
 	return t;
 }
 
@@ -273,7 +283,7 @@ after_stage(void *ptr, const char *stage, const struct batch *b)
 	for (size_t i = 0; i < b->n; i++)
 		now[i] = see(t, b, i);
 	if (b->n == 0) {
-		begin_change(t, &stage, t->n == 1 ? "dropped\n" : "all dropped\n");
+		begin_change(t, &stage, b->held ? "held\n" : t->n == 1 ? "dropped\n" : "all dropped\n");
 	} else if (b->n != t->n) {
 		begin_change(t, &stage, "");
 		(void)buf_printf(t->out, "%zu entries\n", b->n);
@@ -314,6 +324,20 @@ trace_forwarded(struct trace *t, const struct batch *b, struct buf *out)
 		put_entry(t, b, i);
 		put_colour(t, "0");
 	}
+}
+
+void
+trace_time(struct trace *t, int64_t now_ns, bool end, struct buf *out)
+{
+	size_t before = out->len;
+
+	t->out = out;
+	if (t->pipeline != NULL)
+		pipeline_time(t->pipeline, now_ns, end);
+	else if (t->component->type->time != NULL)
+		t->component->type->time(t->component, now_ns, end);
+	if (out->len > before)
+		(void)buf_putc(out, '\n');
 }
 
 void

@@ -2,6 +2,7 @@
 #include "catalog_priv.h"
 
 const struct arg_variant *const stage_variants[] = {
+	&stage_cri,
 	&stage_decolorize,
 	&stage_docker,
 	&stage_drop,
@@ -16,6 +17,7 @@ const struct arg_variant *const stage_variants[] = {
 	&stage_luhn,
 	&stage_match,
 	&stage_metrics,
+	&stage_multiline,
 	&stage_output,
 	&stage_pack,
 	&stage_pattern,

@@ -3,7 +3,8 @@
 /* What each file of this folder exports. */
 #include "longship/flow/stage.h"
 
-extern const struct arg_variant stage_decolorize,
+extern const struct arg_variant stage_cri,
+	stage_decolorize,
 	stage_docker,
 	stage_drop,
 	stage_eventlogmessage,
@@ -17,6 +18,7 @@ extern const struct arg_variant stage_decolorize,
 	stage_luhn,
 	stage_match,
 	stage_metrics,
+	stage_multiline,
 	stage_output,
 	stage_pack,
 	stage_pattern,
