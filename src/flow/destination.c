@@ -16,6 +16,7 @@
 
 #define RETRY_AFTER_MAX_NS (3600 * NS_PER_S) /* a longer Retry-After is not believed */
 #define LOG_INTERVAL_NS (10 * NS_PER_S)      /* of repeated warnings per destination */
+#define NAME_WAIT_NS_MAX (30 * NS_PER_S)      /* a name that does not resolve is asked for again: that costs nobody much */
 #define TLS_LOG_INTERVAL_NS (60 * NS_PER_S)
 #define QUOTED_REPLY_BYTES_MAX 1024          /* of a reply in the log */
 
@@ -290,6 +291,8 @@ destination_failed(struct destination *d, const struct request *r, const struct 
 	atomic_store(&d->failures_shown, d->failures);
 	destination_note_error(d, result);
 	wait = back_off(d, result->retry_after_ns);
+	if (result->fault == HTTP_FAULT_NAME && wait > NAME_WAIT_NS_MAX)
+		wait = NAME_WAIT_NS_MAX;
 	d->retry_at_ns = clock_mono_ns() + wait;
 	metric_add(d->retries, 1);
 	if (!log_rate(&d->logged_ns, LOG_INTERVAL_NS))

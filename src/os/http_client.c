@@ -19,7 +19,7 @@
  */
 #define CONNECT_TIMEOUT_MS 10000L
 #define UPLOAD_BUFFER_BYTES (512L << 10) /* curl's default of 64 KiB costs a system call each */
-#define CONNECTION_AGE_MAX_S 300L        /* addresses are looked up again at least this often */
+#define CONNECTION_AGE_MAX_S 60L /* addresses are looked up again at least this often, and one of all of them is taken */
 
 struct http_client {
 	CURLM *multi;
@@ -260,6 +260,7 @@ new_easy(const struct http_target *t)
 	(void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	(void)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
 	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_MAX_S);
+	(void)curl_easy_setopt(e, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_reply);
 	(void)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_sending);
 	(void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, t->follow ? 1L : 0L);

@@ -29,8 +29,8 @@ const struct arg_spec endpoint_spec[] = {
 	{.name = "name", .kind = ARG_STRING, .offset = AT(name), .fallback = "\"\"", .doc = "Name of the endpoint; unique in the component."},
 	{.name = "batch_wait", .kind = ARG_DURATION, .offset = AT(batch_wait_ns), .fallback = "\"1s\"", .min = 0, .max = INT64_MAX,
 		.doc = "Longest time that an entry waits for others before it is sent."},
-	{.name = "batch_size", .kind = ARG_SIZE, .offset = AT(batch_size_bytes), .fallback = "\"1MiB\"", .min = 1, .max = REQUEST_BYTES_MAX,
-		.doc = "Bytes of lines and metadata in one request."},
+	{.name = "batch_size", .kind = ARG_SIZE, .offset = AT(batch_size_bytes), .fallback = "\"1MiB\"", .min = 1, .max = INT64_MAX,
+		.doc = "Bytes of lines and metadata in one request; more than 32 MiB is taken as that."},
 	{.name = "remote_timeout", .kind = ARG_DURATION, .offset = AT(remote_timeout_ns), .fallback = "\"10s\"", .min = NS_PER_MS,
 		.max = INT64_MAX, .doc = "Time limit of one attempt to send."},
 	{.name = "headers", .kind = ARG_STRING_MAP, .offset = AT(headers), .fallback = "{}", .doc = "Further request headers."},
@@ -73,6 +73,8 @@ warn_of_losses(const struct endpoint *e)
 	if (e->args->max_backoff_retries > 0)
 		log_warn(e->component->id, "max_backoff_retries is set: entries are given up after so many attempts; 0 loses nothing",
 			"url_host", e->host, "max_backoff_retries", log_i64(e->args->max_backoff_retries), NULL);
+	if (e->args->batch_size_bytes > REQUEST_BYTES_MAX)
+		log_warn(e->component->id, "batch_size is taken as 32 MiB: no request is larger", "url_host", e->host, NULL);
 	if (e->args->queue != NULL && !e->args->queue->block_on_overflow)
 		log_warn(e->component->id, "block_on_overflow is false: entries that come while the queue is full are given up; true loses nothing",
 			"url_host", e->host, NULL);

@@ -64,6 +64,13 @@ struct write_state {
 	struct dead_letters *dead_letters; /* NULL: not configured */
 };
 
+/* An endpoint without a name is known by all its settings, as Alloy's hash of them. */
+static bool
+same_endpoint(const struct endpoint_args *a, const struct endpoint_args *b)
+{
+	return str_eq(a->name, b->name) && (a->name.len > 0 || args_equal(endpoint_spec, a, b));
+}
+
 static bool
 check(const void *ptr, struct src_pos at, struct diags *diags)
 {
@@ -76,11 +83,11 @@ check(const void *ptr, struct src_pos at, struct diags *diags)
 	}
 	for (size_t i = 0; i < args->endpoints.n; i++) {
 		for (size_t k = 0; k < i; k++) {
-			if (endpoints[i].name.len > 0 && str_eq(endpoints[i].name, endpoints[k].name)) {
-				diag_error(diags, endpoints[i].pos, "duplicate endpoint configs are not allowed, found duplicate for name: %.*s",
-					STR_FMT(endpoints[i].name));
-				return false;
-			}
+			if (!same_endpoint(&endpoints[i], &endpoints[k]))
+				continue;
+			diag_error(diags, endpoints[i].pos, "duplicate endpoint configs are not allowed, found duplicate for name: %.*s",
+				STR_FMT(endpoints[i].name));
+			return false;
 		}
 	}
 	return true;
@@ -190,7 +197,7 @@ static struct outlet_options
 outlet_options(const struct write_state *w, const struct endpoint *e)
 {
 	return (struct outlet_options){
-		.batch_bytes = (size_t)e->args->batch_size_bytes,
+		.batch_bytes = e->args->batch_size_bytes < REQUEST_BYTES_MAX ? (size_t)e->args->batch_size_bytes : REQUEST_BYTES_MAX,
 		.batch_wait_ns = e->args->batch_wait_ns,
 		.late_ns = e->args->out_of_order_window_ns / 4,
 		.streams_max = (uint64_t)w->args->max_streams,
