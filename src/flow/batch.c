@@ -481,6 +481,7 @@ batch_put_back(struct batch *b, const bool *which, const struct batch *picked)
 
 	assert(b->n_dropped == 0 && picked->n_dropped == 0);
 	b->waited_until_ns = picked->waited_until_ns;
+	b->held = picked->held;
 	b->failure = picked->failure;
 	if (b->extra == NULL && picked->extra != NULL)
 		b->extra = arena_zalloc(b->arena, b->cap * sizeof(*b->extra));

@@ -74,6 +74,7 @@ struct hold_batch {
 	struct holds *holds;
 	struct hold_table *table;
 	struct batch *in, *out;
+	size_t at; /* the entry of in that is looked at: what is handed on takes its place */
 	uint64_t lineage;
 	VEC(struct hold *) touched;
 };
@@ -518,6 +519,8 @@ holds_begin(struct holds *holds, struct batch *b)
 	hb->in = b;
 	hb->lineage = b->receipt != NULL ? b->receipt->stream->lineage : 0;
 	hb->out = batch_like(b, b->n);
+	if (b->picked != NULL)
+		hb->out->picked = arena_alloc(b->arena, b->n * sizeof(*b->picked));
 	return hb;
 }
 
@@ -526,6 +529,7 @@ hold_find(struct hold_batch *hb, size_t i)
 {
 	struct hold_key key = {hb->lineage, hb->in->labels[i]};
 
+	hb->at = i;
 	return map_get(&hb->table->by_key, key_view(&key));
 }
 
@@ -542,7 +546,7 @@ hold_count(struct hold_batch *hb, size_t i, size_t max)
 {
 	size_t n = 0;
 
-	(void)i;
+	hb->at = i;
 	if (map_len(&hb->table->by_key) < max)
 		return map_len(&hb->table->by_key);
 	for (const struct hold *h = hb->table->oldest; h != NULL && n < max; h = h->newer)
@@ -659,7 +663,7 @@ hold_put(struct hold_batch *hb, struct hold *h)
 	else
 		put_copied_looks(h, out);
 	if (out->picked != NULL)
-		out->picked[to] = to > 0 ? out->picked[to - 1] : 0;
+		out->picked[to] = hb->in->picked[hb->at];
 	out->line[to] = join(h, out->arena);
 	put_runs(h, out, to);
 	let_lines_go(h);
@@ -684,7 +688,7 @@ hold_put_all(struct hold_batch *hb, size_t i)
 	struct hold *next;
 	size_t n = 0;
 
-	(void)i;
+	hb->at = i;
 	for (struct hold *h = hb->table->oldest; h != NULL; h = next) {
 		next = h->newer;
 		if (h->lineage != hb->lineage)
