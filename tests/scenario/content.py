@@ -52,6 +52,8 @@ SOURCES = {
         "in-the-middle": (b"one\ntw", b"o\nthree\n", ["one", "two", "three"]),
         "utf16-in-the-middle": (b"\xff\xfe" + "one\ntw".encode("utf-16-le") + b"o", b"\0" + "\nthree\n".encode("utf-16-le"),
                                 ["one", "two", "three"]),
+        # Sent as it is; what Loki answers is JSON.
+        "bad": (b"a\xffb\n", b"\x80\n", ["a\ufffdb", "\ufffd"]),
         # What a power cut leaves: NULs in front of a line, and a file that was only made longer.
         "nuls": (b"one\n" + b"\0" * 5000 + b"two\n", b"\0" * 300000 + b"three\n", ["one", "two", "three"]),
         "hole": (b"one\n", ("hole", 3 << 30, b"two\nthree\n"), ["one", "two", "three"]),

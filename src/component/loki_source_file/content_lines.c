@@ -229,37 +229,51 @@ take_odd(struct out *o, const char *begin, const char *p, const char *end)
 	return newline != NULL ? newline + 1 : end;
 }
 
+/* Whole lines that need no look, from p on, as many as the batch has room for: where the first other one begins. */
+static const char *
+take_plain(struct out *o, const char *p, const char *end)
+{
+	const size_t limit = o->c->rules->limit_bytes, cap = o->b->cap;
+	const struct labels *labels = o->stream->labels, **labels_of = o->b->labels;
+	int64_t *ts = o->b->ts, base_ns = o->receipt->base_ns;
+	struct origin *origin = o->b->origin;
+	struct str *lines = o->b->line;
+	size_t n = o->b->n;
+	uint32_t line = o->line;
+
+	for (; p < end && n < cap; n++, line++) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		size_t len = (size_t)(newline - p);
+
+		if (len > limit || *p == '\0')
+			break;
+		ts[n] = base_ns + line;
+		lines[n] = (struct str){p, len - (len > 0 && newline[-1] == '\r')};
+		labels_of[n] = labels;
+		origin[n] = (struct origin){line, 1};
+		p = newline + 1;
+	}
+	o->b->n = n;
+	o->line = line;
+	return p;
+}
+
 static void
 emit_utf8(struct out *o, struct str text)
 {
 	const char *p = text.s, *const end = text.s + text.len;
-	const size_t limit = o->c->rules->limit_bytes;
-	const struct labels *labels = o->stream->labels;
-	const int64_t base_ns = o->receipt->base_ns;
+	const char *newline = text.len > 0 ? memrchr(text.s, '\n', text.len) : NULL;
+	const char *whole = newline != NULL ? newline + 1 : p; /* all before it ends with a line feed */
 	bool look = o->receipt->choosy || o->find != NULL || (o->c->rules->invalid != INVALID_KEEP && !str_utf8_valid(text));
 
 	if (p < end && o->continues)
 		p = take_odd(o, text.s, p, end);
 	while (p < end) {
-		struct batch *b = look ? NULL : room(o, 1);
-		uint32_t line = o->line;
-
-		for (; b != NULL && p < end && b->n < b->cap; b->n++, line++) {
-			const char *newline = memchr(p, '\n', (size_t)(end - p));
-			size_t len = (size_t)((newline != NULL ? newline : end) - p);
-
-			if (len > limit || newline == NULL || *p == '\0')
-				break;
-			if (len > 0 && p[len - 1] == '\r')
-				len--;
-			b->ts[b->n] = base_ns + line;
-			b->line[b->n] = (struct str){p, len};
-			b->labels[b->n] = labels;
-			b->origin[b->n] = (struct origin){line, 1};
-			p = newline + 1;
+		if (!look && p < whole) {
+			(void)room(o, 1);
+			p = take_plain(o, p, whole);
 		}
-		o->line = line;
-		if (p < end && (b == NULL || b->n < b->cap))
+		if (p < end && (look || p >= whole || o->b->n < o->b->cap))
 			p = take_odd(o, text.s, p, end);
 	}
 }
