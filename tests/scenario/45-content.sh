@@ -29,7 +29,7 @@ echo old >"$work/match/old.log"
 touch -d "2 hours ago" "$work/match/old.log"
 content write "$work/logs" 1
 ship_start ship "$work/ship.alloy"
-wait_for "$DEADLINE" "the first parts arrive" stored_least 100080 '{job="content"}'
+wait_for "$DEADLINE" "the first parts arrive" stored_least 20080 '{job="content"}'
 ship_kill ship
 content write "$work/logs" 2
 ship_again ship
@@ -44,5 +44,10 @@ prove "of the files that match, the old and the excluded are not read" stored_is
 echo later >>"$work/match/old.log"
 echo late >"$work/match/late.log"
 wait_for "$DEADLINE" "a file that is written again, and a new one, are read" stored_is 4 '{job="matched"}'
+sed -i 's/encoding = "ISO-8859-1"/encoding = "GBK"/' "$work/ship.alloy"
+prove "another encoding is taken over by a reload" is "$(reload ship)" 200
+printf '\312\300\r\n' >>"$work/logs/latin1-latin1"
+wait_for "$DEADLINE" "a line in it is read as such" stored_is 1 '{file="latin1-latin1"} |= "世"'
+prove "the file is not read again" stored_is 5 '{file="latin1-latin1"}'
 watched ship
 ship_stop ship
