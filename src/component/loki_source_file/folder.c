@@ -39,6 +39,14 @@ folders_done(struct folders *all)
 	map_done(&all->by_path);
 }
 
+struct str
+folder_dir(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? STR(".") : slash == path ? STR("/") : (struct str){path, (size_t)(slash - path)};
+}
+
 const char *
 folder_path(const struct folder *d)
 {
@@ -72,6 +80,20 @@ folder_get(struct folders *all, struct str path)
 	d->slots = mem_zalloc(d->slots_len * sizeof(*d->slots));
 	(void)map_set(&all->by_path, path, d);
 	return d;
+}
+
+bool
+folders_have(const struct folders *all, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+	const struct folder *d = map_get(&all->by_path, folder_dir(path));
+	uint32_t hash = (uint32_t)hash_str(str_from(name));
+
+	for (const struct folder_name *n = d != NULL ? d->slots[hash & (d->slots_len - 1)] : NULL; n != NULL; n = n->next) {
+		if (n->hash == hash && strcmp(n->name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void

@@ -38,7 +38,11 @@ void folders_done(struct folders *);
 void folder_enter(struct folders *, struct str dir, const char *name, struct follow *, struct folder_name *);
 /* The directory's last name takes its watch along. An entry that is in none is fine. */
 void folder_leave(struct folder_name *);
+/* The directory in which the path is; borrowed. */
+struct str folder_dir(const char *path);
 const char *folder_path(const struct folder *);
+/* Whether somebody follows a file under this path. */
+bool folders_have(const struct folders *, const char *path);
 
 /* Watches the directory if it is not watched; false: it is not (it is missing, or has to be polled). */
 bool folder_watch(struct folder *);

@@ -23,6 +23,7 @@
 #include "longship/flow/runtime.h"
 #include "longship/positions/positions.h"
 
+#define SERIES_KEPT 1000    /* paths whose series stay while their files rest */
 #define NAMES_MAX 16        /* links to one file that are followed at a time */
 #define FD_RESERVE 64      /* descriptors that files leave to connections, discovery and the positions */
 #define FAILS_MAX 10       /* a file that cannot be read is tried again after so many seconds at most */
@@ -93,6 +94,17 @@ leave_path(struct follow_shared *shared, const char *path)
 	mem_free(use);
 }
 
+/* The series of a path are there as long as a tail of it is, and those of the first SERIES_KEPT paths for good. */
+static void
+keep_series(struct follow *f, bool keep)
+{
+	if (keep && !f->has_series)
+		(void)use_path(f->shared, f->path);
+	if (!keep && f->has_series)
+		leave_path(f->shared, f->path);
+	f->has_series = keep;
+}
+
 /* ---- Watches ---- */
 
 /* The other name of a file whose path is a link: what is written shows in the directory that it leads to. */
@@ -139,9 +151,8 @@ static void
 enter_folder(struct follow *f)
 {
 	const char *slash = strrchr(f->path, '/');
-	struct str dir = slash == NULL ? STR(".") : slash == f->path ? STR("/") : (struct str){f->path, (size_t)(slash - f->path)};
 
-	folder_enter(&f->shared->folders, dir, slash != NULL ? slash + 1 : f->path, f, &f->at);
+	folder_enter(&f->shared->folders, folder_dir(f->path), slash != NULL ? slash + 1 : f->path, f, &f->at);
 }
 
 bool
@@ -163,7 +174,6 @@ follow_new(struct follow_shared *shared, const struct target *target, uint32_t o
 	enter_folder(f);
 	f->lane = LANE_ANY;
 	f->past_due = shared->component->runtime->positions != NULL;
-	(void)use_path(shared, f->path);
 	return f;
 }
 
@@ -215,6 +225,9 @@ names(const char *path, const struct file_id *id)
 void
 follow_free(struct follow *f)
 {
+	if (f->resting)
+		count_active(f->shared, -1);
+	rest_forget(f);
 	leave_real(f);
 	folder_leave(&f->at);
 	if (f->current != NULL) {
@@ -232,7 +245,7 @@ follow_free(struct follow *f)
 	for (size_t i = 0; i < f->rotated.len; i++)
 		f->rotated.items[i]->follow = NULL;
 	vec_done(&f->rotated);
-	leave_path(f->shared, f->path);
+	keep_series(f, false);
 	arena_free(f->arena);
 	mem_free(f->announce);
 	mem_free(f);
@@ -250,6 +263,14 @@ follow_replace(struct follow *f, struct follow *heir)
 	heir->lane = f->lane;
 	heir->opened = f->opened;
 	heir->past_due = f->past_due;
+	if (f->resting) {
+		heir->id = f->id;
+		heir->rest_offset = f->rest_offset;
+		heir->rest_size = f->rest_size;
+		heir->rest_mtime_ns = f->rest_mtime_ns;
+		rest_end(f);
+		rest_take(heir);
+	}
 	if (f->current != NULL) {
 		struct tail *t = f->current;
 
@@ -257,12 +278,13 @@ follow_replace(struct follow *f, struct follow *heir)
 		t->follow = NULL;
 		count_active(f->shared, -1);
 		t->evicted = true;
+		rest_closed(f->shared, t);
 		lanes_evict(f->shared->component->runtime->lanes, &t->stream);
 	}
 	follow_free(f);
 }
 
-void
+int
 follow_shared_init(struct follow_shared *shared)
 {
 	folders_init(&shared->folders, shared->component, follow_look);
@@ -270,6 +292,7 @@ follow_shared_init(struct follow_shared *shared)
 	map_init(&shared->live);
 	map_init(&shared->paths);
 	map_init(&shared->taken);
+	return rests_init(shared);
 }
 
 void
@@ -279,11 +302,13 @@ follow_shared_done(struct follow_shared *shared)
 		struct tail *t = map_value(&shared->live, i);
 
 		t->owner = NULL;
+		rest_closed(shared, t);
 		lanes_evict(shared->component->runtime->lanes, &t->stream);
 		stream_unref(&t->stream);
 	}
 	for (size_t i = 0; i < map_len(&shared->paths); i++)
 		mem_free(map_value(&shared->paths, i));
+	rests_done(shared);
 	folders_done(&shared->folders);
 	map_done(&shared->generations);
 	map_done(&shared->live);
@@ -314,8 +339,6 @@ hint_for(int err)
 		return "__path__ must name a file; use local.file_match for patterns";
 	if (err == EINVAL)
 		return "only regular files can be followed";
-	if (err == EMFILE || err == ENFILE)
-		return "raise LimitNOFILE";
 	return "";
 }
 
@@ -359,7 +382,7 @@ set_generation(struct follow *f, const struct file_id *id, struct arena *arena)
 }
 
 static struct str
-make_key(struct follow *f, const struct file_id *id, struct arena *arena)
+make_key(const struct follow *f, const struct file_id *id, struct arena *arena)
 {
 	return file_key_print(arena, &(struct file_key){.component = str_from(f->shared->component->id),
 						.file = {id->dev, id->ino, id->btime_ns},
@@ -400,6 +423,22 @@ labels_text(const struct follow *f, struct arena *arena)
 	return copy;
 }
 
+/* Whether another follow, whose path still names the file, rests under this identity. One that lost it has it no more. */
+static bool
+has_resting(struct follow *f, const struct file_id *id)
+{
+	struct follow *other = rest_find(f->shared, id, f);
+
+	if (other == NULL)
+		return false;
+	if (names(other->path, id))
+		return true;
+	follow_retire_resting(other);
+	other->missing = true; /* its own look finds what the path names now */
+	f->shared->look_soon(f->shared->component);
+	return false;
+}
+
 /* The first identity that no live tail has: a file that is followed under several names (links) gets an ordinal for each.
  * False: another tail still has to finish with it, e.g. it was renamed to this path, or the target was gone for a while. */
 static bool
@@ -410,6 +449,8 @@ free_identity(struct follow *f, const struct stat *st, int fd, bool new_generati
 
 		identify(f, st, fd, f->ordinal + n * NAME_STEP, id);
 		id->generation += new_generation;
+		if (has_resting(f, id))
+			continue;
 		other = map_get(&f->shared->live, make_key(f, id, arena));
 		if (other == NULL || other->evicted)
 			return true;
@@ -495,11 +536,15 @@ run_tail(struct follow *f, struct tail *t)
 {
 	struct lanes *lanes = f->shared->component->runtime->lanes;
 
+	bool again = f->id.dev == t->id.dev && f->id.ino == t->id.ino && f->id.generation == t->id.generation;
+
+	f->id = t->id;
+	keep_series(f, true);
 	t->metrics = *use_path(f->shared, f->path);
 	t->announce = f->announce;
 	f->announce = NULL;
 	(void)map_set(&f->shared->live, t->stream.key, t);
-	if (f->fails == 0) {
+	if (f->fails == 0 && !again) {
 		f->said_errno = 0;
 		log_info(f->shared->component->id, "start tailing file", "path", f->path, "offset",
 			log_i64((int64_t)t->stream.read_offset), NULL);
@@ -517,6 +562,29 @@ run_tail(struct follow *f, struct tail *t)
 	if (folder_has_moved(f->at.folder))
 		f->shared->look_soon(f->shared->component);
 	f->lane = lanes_add(lanes, &t->stream, f->lane);
+	rest_opened(f->shared, t);
+}
+
+/* There is nothing to read, and enough files are open. */
+static bool
+rests_at_once(const struct follow *f, const struct tail *t, uint64_t size)
+{
+	return f->shared->rests.open.len >= REST_OPEN && f->shared->component->runtime->positions != NULL && t->stream.position == size &&
+		t->stream.replays.len == 0 && t->stream.unread.len == 0 && t->content.unpack == NULL && f->rotated.len == 0 && !f->reads_past;
+}
+
+static void
+rest_tail(struct follow *f, struct tail *t, const struct stat *st)
+{
+	rest_begin(f, t, (uint64_t)st->st_size, st);
+	count_active(f->shared, 1);
+	f->missing = false;
+	f->opened = true;
+	f->said_errno = 0;
+	watch_real(f);
+	if (folder_has_moved(f->at.folder))
+		f->shared->look_soon(f->shared->component);
+	stream_unref(&t->stream);
 }
 
 void
@@ -617,6 +685,8 @@ start_tail(struct follow *f, int fd, const struct stat *st, const struct past_fi
 		if (f->skipped) {
 			f->missing = false;
 			stream_unref(&t->stream);
+		} else if (fits && rests_at_once(f, t, (uint64_t)st->st_size)) {
+			rest_tail(f, t, st);
 		} else if (fits) {
 			run_tail(f, t);
 		} else {
@@ -666,16 +736,37 @@ follow_open(const char *path, struct stat *ret)
 	return err != 0 ? -err : fd;
 }
 
+/* What was read of a resting file has to be in the store before it is opened again. */
+static void
+wake(struct follow *f)
+{
+	if (!f->resting)
+		return;
+	rest_end(f);
+	count_active(f->shared, -1);
+	if (progress_pending())
+		(void)progress_write(f->shared->component->runtime->positions, NULL, 0);
+}
+
 static void
 open_current(struct follow *f, bool new_generation)
 {
 	struct stat st;
-	int fd = follow_open(f->path, &st);
+	int fd;
 
-	if (fd < 0)
+	if (!rest_may_open(f))
+		return;
+	fd = follow_open(f->path, &st);
+	if (fd == -EMFILE || fd == -ENFILE) {
+		rest_wait(f);
+		return;
+	}
+	if (fd < 0) {
 		say(f, -fd, hint_for(-fd));
-	else
-		start_tail(f, fd, &st, NULL, new_generation);
+		return;
+	}
+	wake(f);
+	start_tail(f, fd, &st, NULL, new_generation);
 }
 
 static void
@@ -714,11 +805,58 @@ follow_read_past(struct follow *f, int fd, const struct stat *st, const struct p
 }
 
 void
+follow_touch(const struct follow *f)
+{
+	struct arena *arena = arena_new(0);
+
+	positions_touch(f->shared->component->runtime->positions, make_key(f, &f->id, arena));
+	arena_free(arena);
+}
+
+void
+follow_retire_resting(struct follow *f)
+{
+	wake(f);
+	f->fails = 0;
+}
+
+/* Reads on, from its position, in a generation that the path no longer names while it has another one already. Takes fd. */
+static void
+read_on(struct follow *f, const struct file_id *id, int fd)
+{
+	struct runtime *runtime = f->shared->component->runtime;
+	struct arena *arena = arena_new(0);
+	struct stat st;
+	struct tail *t;
+
+	if (fstat(fd, &st) < 0 || map_has(&f->shared->live, make_key(f, id, arena))) {
+		(void)close(fd);
+		arena_free(arena);
+		return;
+	}
+	if (progress_pending())
+		(void)progress_write(runtime->positions, NULL, 0);
+	t = make_tail(f, id, fd, &st, arena);
+	(void)stream_restore(&t->stream);
+	tail_take_proof(t);
+	atomic_store(&t->rotated, true);
+	t->metrics = *use_path(f->shared, f->path);
+	(void)map_set(&f->shared->live, t->stream.key, t);
+	if (f->rotated.len > 0)
+		tail_follow_on(t, f->rotated.items[f->rotated.len - 1]);
+	vec_push(&f->rotated, t);
+	f->lane = lanes_add(runtime->lanes, &t->stream, f->lane);
+	rest_opened(f->shared, t);
+	arena_free(arena);
+}
+
+void
 follow_release(struct follow *f)
 {
 	struct tail *t = f->current;
 
 	f->skipped = false;
+	wake(f);
 	if (t == NULL)
 		return;
 	f->current = NULL;
@@ -727,32 +865,61 @@ follow_release(struct follow *f)
 	t->follow = NULL;
 	(void)map_remove(&f->shared->live, t->stream.key);
 	leave_path(f->shared, t->stream.name);
+	rest_closed(f->shared, t);
 	lanes_evict(f->shared->component->runtime->lanes, &t->stream);
 	stream_unref(&t->stream);
 }
 
-void
-follow_look(struct follow *f)
+/* The path leads to another file now, or to none. */
+static void
+rotate_current(struct follow *f)
+{
+	atomic_store(&f->current->rotated, true);
+	lane_wake(&f->current->stream);
+	retire_current(f);
+}
+
+static bool
+is_file(const struct file_id *id, const struct stat *st)
+{
+	return st->st_dev == id->dev && st->st_ino == id->ino;
+}
+
+static bool
+is_unchanged(const struct follow *f, const struct stat *st)
+{
+	return (uint64_t)st->st_size == f->rest_size && st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec == f->rest_mtime_ns;
+}
+
+/* retired: what the path named until now was just rotated away. */
+static void
+look(struct follow *f, bool retired)
 {
 	struct stat st;
-	bool there = stat(f->path, &st) == 0, retired = false;
+	bool there = stat(f->path, &st) == 0, rotated = false;
 
 	if (f->past_due)
 		return;
 	(void)folder_watch(f->at.folder);
+	if (f->lost)
+		return;
+	if (f->resting && (!there || !is_file(&f->id, &st))) {
+		rest_lose(f);
+		return;
+	}
+	if (f->resting && is_unchanged(f, &st))
+		return;
+	if (f->current != NULL && there && is_file(&f->current->id, &st)) {
+		lane_wake(&f->current->stream);
+		return;
+	}
 	if (f->current != NULL) {
-		if (there && st.st_dev == f->current->id.dev && st.st_ino == f->current->id.ino) {
-			lane_wake(&f->current->stream);
-			return;
-		}
 		f->last = f->current->id;
 		f->last_opened_ns = f->current->opened_ns;
-		atomic_store(&f->current->rotated, true);
-		lane_wake(&f->current->stream);
-		retire_current(f);
-		retired = true;
+		rotate_current(f);
+		rotated = true;
 	}
-	if (f->last_opened_ns != 0 && (there || retired)) {
+	if (f->last_opened_ns != 0 && (there || rotated)) {
 		generations_between(f);
 		if (there)
 			f->last_opened_ns = 0;
@@ -760,12 +927,24 @@ follow_look(struct follow *f)
 	if (f->skipped || (f->fails > 0 && clock_mono_ns() < f->look_at_ns))
 		return;
 	/* Between a rename and the next file of that name there is a moment without: nothing to warn of yet. */
-	if (there || (f->said_errno != ENOENT && !retired)) {
+	if (there || (f->said_errno != ENOENT && !retired && !rotated)) {
 		open_current(f, false);
 	} else {
 		f->missing = true;
 		f->shared->look_soon(f->shared->component);
 	}
+}
+
+void
+follow_look(struct follow *f)
+{
+	look(f, false);
+}
+
+void
+follow_look_retired(struct follow *f)
+{
+	look(f, true);
 }
 
 /* The lane has seen the file shorter than what it had read: what is there now is a new generation. */
@@ -806,25 +985,53 @@ end_current(struct follow *f, const struct tail *t)
 	say(f, err != 0 ? err : EIO, "");
 }
 
+/* A file that was quiet was let go to rest. What came meanwhile is seen now; what comes from now on the kernel tells of. */
+static void
+end_resting(struct follow *f, const struct tail *t, bool is_current)
+{
+	struct stat st;
+	bool there = fstat(t->fd, &st) == 0, grown = there && (uint64_t)st.st_size != t->read_to;
+
+	if (!is_current) { /* it was rotated away at this moment */
+		int fd = grown ? dup(t->fd) : -1;
+
+		if (fd >= 0)
+			read_on(f, &t->id, fd);
+		return;
+	}
+	f->current = NULL;
+	if (!there)
+		st = (struct stat){0};
+	rest_begin(f, t, t->read_to, &st);
+	if (map_len(&f->shared->paths) > SERIES_KEPT)
+		keep_series(f, false);
+	if (grown)
+		follow_look(f);
+}
+
 /* The lane has let a generation go. */
 static void
 on_tail_end(void *owner, struct tail *t)
 {
 	struct follow_shared *shared = owner;
 	struct follow *f = t->follow;
+	bool is_current = f != NULL && t == f->current;
 
+	rest_closed(shared, t);
 	t->owner = NULL;
 	t->follow = NULL;
 	if (map_get(&shared->live, t->stream.key) == t)
 		(void)map_remove(&shared->live, t->stream.key);
-	if (f != NULL && t == f->current)
-		end_current(f, t);
 	for (size_t i = 0; f != NULL && i < f->rotated.len; i++) {
 		if (f->rotated.items[i] == t) {
 			vec_remove(&f->rotated, i);
 			break;
 		}
 	}
+	if (f != NULL && t->resting && atomic_load(&t->failed) == 0)
+		end_resting(f, t, is_current);
+	else if (is_current)
+		end_current(f, t);
 	leave_path(shared, t->stream.name);
 	stream_unref(&t->stream);
 }

@@ -8,6 +8,7 @@
 #include "longship/base/vec.h"
 #include "longship/flow/component.h"
 #include "folder.h"
+#include "rest.h"
 #include "tail.h"
 
 #define NAME_STEP 0x10000u /* between the ordinals of two names of a file: far more than label sets of one path */
@@ -30,6 +31,8 @@ struct follow_shared { /* of one component */
 	struct folders folders;
 	struct metric *files_active, *synthetic;
 	struct content_rules *rules; /* of files that are opened; owned */
+	struct rests rests;
+	VEC(struct follow *) follows; /* all, of the targets */
 	size_t n_active;
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
 };
@@ -54,6 +57,14 @@ struct follow {
 	bool past_due;              /* earlier generations have to be looked for first (generations.h) */
 	unsigned fails;             /* reads that failed in a row */
 	int64_t look_at_ns;         /* not before (monotonic), after such a failure */
+	struct file_id id;    /* of the file that rests */
+	uint64_t rest_offset; /* how far it was read */
+	uint64_t rest_size;   /* how large it was then: more by a line that is not complete */
+	int64_t rest_mtime_ns;
+	bool resting;         /* it was read to its end and is not open (rest.h); current is NULL */
+	bool waiting;         /* for its turn to be opened */
+	bool lost;            /* the resting file is looked for under another name */
+	bool has_series;
 	bool skipped;  /* on_positions_file_error = "skip" */
 	bool missing;  /* not there or not readable: looked for again */
 	int said_errno; /* of the last warning */
@@ -64,11 +75,17 @@ struct follow *follow_new(struct follow_shared *, const struct target *, uint32_
 void follow_free(struct follow *);
 /* The target's labels have changed; the lanes are parked. heir goes on at the same place. */
 void follow_replace(struct follow *, struct follow *heir);
-void follow_shared_init(struct follow_shared *);
+/* 0 or -errno; done is fine after both. */
+int follow_shared_init(struct follow_shared *);
 /* The component's end: all follows are freed and the lanes parked. */
 void follow_shared_done(struct follow_shared *);
 /* Compares path and open file; wakes the lane when it is the same. */
 void follow_look(struct follow *);
+/* The resting file was rotated away; the path is looked at later. */
+void follow_retire_resting(struct follow *);
+void follow_look_retired(struct follow *);
+/* Tells the store that the position of a resting file is in use. */
+void follow_touch(const struct follow *);
 /* Lets go of the file that the path names, while lanes are parked: follow_look opens it again from its position. */
 void follow_release(struct follow *);
 /* Has the store forget the placed positions that were taken over. */

@@ -349,7 +349,7 @@ is_candidate(const struct search *s, const char *path, const struct file_identit
 {
 	struct follow *f = s->follow;
 
-	if (!S_ISREG(file->mode) || file->size == 0 || same_file(file, &s->list->current) || map_has(&f->shared->paths, str_from(path)))
+	if (!S_ISREG(file->mode) || file->size == 0 || same_file(file, &s->list->current) || folders_have(&f->shared->folders, path))
 		return false;
 	for (size_t i = 0; i < s->found.len; i++) {
 		if (same_file(file, &s->found.items[i].file))
@@ -591,18 +591,13 @@ find_all_unknown(struct search *s)
 	}
 }
 
-bool
-generations_recover(struct past *p, struct follow *f)
+/* Begins to read what is left of those of the list, and those that the store does not know. */
+static bool
+recover(struct past *p, struct follow *f, struct known_list *list)
 {
-	struct known_list *list = map_get(&p->paths, str_from(f->path));
 	struct search s;
 	bool all;
 
-	if (list == NULL || list->items.len == 0)
-		return true;
-	f->opened = true; /* what follows is read from its start */
-	for (size_t i = 0; i < list->items.len; i++)
-		list->items.items[i].found = false;
 	search_init(&s, p, f, list);
 	for (size_t i = 0; i < s.dirs.len; i++)
 		(void)find_known(&s, s.dirs.items[i]);
@@ -614,6 +609,36 @@ generations_recover(struct past *p, struct follow *f)
 	say_gone(&s);
 	all = !s.busy && read_found(&s);
 	search_done(&s);
+	return all;
+}
+
+bool
+generations_recover(struct past *p, struct follow *f)
+{
+	struct known_list *list = map_get(&p->paths, str_from(f->path));
+
+	if (list == NULL || list->items.len == 0)
+		return true;
+	f->opened = true; /* what follows is read from its start */
+	for (size_t i = 0; i < list->items.len; i++)
+		list->items.items[i].found = false;
+	return recover(p, f, list);
+}
+
+bool
+generations_lost(struct past *p, struct follow *f)
+{
+	struct known_list list = {.born_ns = f->id.btime_ns, .updated_ns = f->rest_mtime_ns};
+	bool all;
+
+	(void)file_identify_path(f->path, &list.current);
+	/* What is not complete is worth a word when it is gone. */
+	vec_push(&list.items, ((struct known){.id = f->id, .position = f->rest_offset,
+		.updated_ns = f->rest_size > f->rest_offset ? list.updated_ns : 0}));
+	f->last = f->id;
+	f->last_opened_ns = list.current.ino != 0 ? 0 : list.updated_ns;
+	all = recover(p, f, &list);
+	vec_done(&list.items);
 	return all;
 }
 

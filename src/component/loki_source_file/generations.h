@@ -40,3 +40,6 @@ void generations_between(struct follow *);
 bool generations_of_emptied(struct follow *, const struct tail *);
 /* The same while it is followed: a copy that holds what the tail has read, to go on in: a descriptor; -1: there is none. */
 int generations_copy_of(struct follow *, const struct tail *);
+/* The path names another file than the one that rests (rest.h): what was written to that since is read, and those that it named in
+ * between. past: lists each directory once for several follows. False: there are too few descriptors, ask again later. */
+bool generations_lost(struct past *, struct follow *);

@@ -89,7 +89,6 @@ struct file_source {
 	struct follow_shared shared;
 	struct ptr_list forward_to; /* own copy: lanes read it */
 	int64_t poll_ns;
-	VEC(struct follow *) follows;
 	struct loop_timer *timer;
 	struct path_patterns patterns; /* of file_match */
 	struct loop_timer *match_timer;
@@ -106,16 +105,16 @@ recover(struct file_source *s)
 	bool due = false;
 
 	past_init(&past, &s->shared);
-	for (size_t i = 0; i < s->follows.len; i++) {
-		if (s->follows.items[i]->past_due) {
-			past_want(&past, s->follows.items[i]);
+	for (size_t i = 0; i < s->shared.follows.len; i++) {
+		if (s->shared.follows.items[i]->past_due) {
+			past_want(&past, s->shared.follows.items[i]);
 			due = true;
 		}
 	}
 	if (due)
 		past_load(&past);
-	for (size_t i = 0; due && i < s->follows.len; i++) {
-		struct follow *f = s->follows.items[i];
+	for (size_t i = 0; due && i < s->shared.follows.len; i++) {
+		struct follow *f = s->shared.follows.items[i];
 
 		if (!f->past_due)
 			continue;
@@ -132,8 +131,8 @@ look_again(void *ptr)
 	bool polled = false, missing = false;
 
 	recover(s);
-	for (size_t i = 0; i < s->follows.len; i++) {
-		struct follow *f = s->follows.items[i];
+	for (size_t i = 0; i < s->shared.follows.len; i++) {
+		struct follow *f = s->shared.follows.items[i];
 
 		if (follow_polled(f) || f->missing)
 			follow_look(f);
@@ -251,7 +250,7 @@ follow_key(struct arena *arena, struct str path, uint32_t ordinal)
 	return arena_printf(arena, "%" PRIu32 "|%.*s", ordinal, STR_FMT(path));
 }
 
-/* Moves the follows that stay to s->follows and begins new ones. A file whose labels or rules have changed is followed anew from
+/* Moves the follows that stay to the list and begins new ones. A file whose labels or rules have changed is followed anew from
  * its position: what is unsettled of it has to be given up first, so that no line arrives under both. */
 static size_t
 match_targets(struct file_source *s, const struct target_list *targets, struct map *old, struct arena *arena, bool *parked)
@@ -282,11 +281,11 @@ match_targets(struct file_source *s, const struct target_list *targets, struct m
 			if (!*parked)
 				lanes_park(s->component->runtime->lanes);
 			*parked = true;
-			vec_push(&s->follows, follow_new(&s->shared, t, ordinal));
-			follow_replace(f, s->follows.items[s->follows.len - 1]);
+			vec_push(&s->shared.follows, follow_new(&s->shared, t, ordinal));
+			follow_replace(f, s->shared.follows.items[s->shared.follows.len - 1]);
 			continue;
 		}
-		vec_push(&s->follows, f != NULL ? f : follow_new(&s->shared, t, ordinal));
+		vec_push(&s->shared.follows, f != NULL ? f : follow_new(&s->shared, t, ordinal));
 	}
 	map_done(&first_of_path);
 	return without_path;
@@ -302,12 +301,12 @@ set_targets(struct file_source *s, const struct target_list *targets)
 	size_t without_path;
 
 	map_init(&old);
-	for (size_t i = 0; i < s->follows.len; i++) {
-		struct follow *f = s->follows.items[i];
+	for (size_t i = 0; i < s->shared.follows.len; i++) {
+		struct follow *f = s->shared.follows.items[i];
 
 		(void)map_set(&old, follow_key(arena, str_from(f->path), f->ordinal), f);
 	}
-	s->follows.len = 0;
+	s->shared.follows.len = 0;
 	s->shared.keep_taken = true;
 	without_path = match_targets(s, targets, &old, arena, &parked);
 	for (size_t i = 0; i < map_len(&old); i++) {
@@ -317,9 +316,9 @@ set_targets(struct file_source *s, const struct target_list *targets)
 	map_done(&old);
 	arena_free(arena);
 	recover(s);
-	for (size_t i = 0; i < s->follows.len; i++) {
-		if (s->follows.items[i]->current == NULL)
-			follow_look(s->follows.items[i]);
+	for (size_t i = 0; i < s->shared.follows.len; i++) {
+		if (s->shared.follows.items[i]->current == NULL && !s->shared.follows.items[i]->resting)
+			follow_look(s->shared.follows.items[i]);
 	}
 	s->shared.keep_taken = false;
 	s->renew = false;
@@ -329,7 +328,7 @@ set_targets(struct file_source *s, const struct target_list *targets)
 	if (without_path > 0)
 		log_error(s->component->id, "targets without __path__ are not followed", "targets", log_i64((int64_t)without_path), NULL);
 	look_again(s);
-	component_set_health(s->component, HEALTH_HEALTHY, "%zu targets", s->follows.len);
+	component_set_health(s->component, HEALTH_HEALTHY, "%zu targets", s->shared.follows.len);
 }
 
 /* Leaves out files that are not followed yet and were not written for a while. */
@@ -341,8 +340,8 @@ leave_out_old(struct file_source *s, struct target_list *list, int64_t ignore_ol
 	size_t n = 0;
 
 	map_init(&followed);
-	for (size_t i = 0; i < s->follows.len; i++)
-		(void)map_set(&followed, str_from(s->follows.items[i]->path), s);
+	for (size_t i = 0; i < s->shared.follows.len; i++)
+		(void)map_set(&followed, str_from(s->shared.follows.items[i]->path), s);
 	for (size_t i = 0; i < list->n; i++) {
 		struct file_identity file;
 		struct str path = path_of(&list->items[i]);
@@ -521,8 +520,9 @@ start(struct component *c, const void *ptr)
 		"Number of active files.", c->id, NULL);
 	s->shared.synthetic = metric_get(c->runtime->metrics, METRIC_COUNTER, "longship_entries_synthetic_total",
 		"Lines that longship itself added.", c->id, "reason", "abandoned", NULL);
-	follow_shared_init(&s->shared);
-	r = loop_timer_new(c->runtime->loop, look_again, s, &s->timer);
+	r = follow_shared_init(&s->shared);
+	if (r == 0)
+		r = loop_timer_new(c->runtime->loop, look_again, s, &s->timer);
 	if (r == 0)
 		r = loop_timer_new(c->runtime->loop, look_for_files, s, &s->match_timer);
 	if (r < 0)
@@ -564,11 +564,11 @@ stop(struct component *c)
 	if (s->component == NULL)
 		return;
 	lanes_park(c->runtime->lanes);
-	for (size_t i = 0; i < s->follows.len; i++)
-		follow_free(s->follows.items[i]);
+	for (size_t i = 0; i < s->shared.follows.len; i++)
+		follow_free(s->shared.follows.items[i]);
+	vec_done(&s->shared.follows);
 	follow_shared_done(&s->shared);
 	lanes_resume(c->runtime->lanes);
-	vec_done(&s->follows);
 	loop_timer_free(s->timer);
 	loop_timer_free(s->match_timer);
 	path_patterns_done(&s->patterns);
@@ -582,9 +582,9 @@ release(struct component *c, const struct map *paths)
 {
 	struct file_source *s = c->state;
 
-	for (size_t i = 0; s->component != NULL && i < s->follows.len; i++)
-		if (map_has(paths, str_from(s->follows.items[i]->path)))
-			follow_release(s->follows.items[i]);
+	for (size_t i = 0; s->component != NULL && i < s->shared.follows.len; i++)
+		if (map_has(paths, str_from(s->shared.follows.items[i]->path)))
+			follow_release(s->shared.follows.items[i]);
 }
 
 static void
@@ -595,9 +595,9 @@ reopen(struct component *c)
 	if (s->component == NULL)
 		return;
 	s->shared.keep_taken = true;
-	for (size_t i = 0; i < s->follows.len; i++)
-		if (s->follows.items[i]->current == NULL)
-			follow_look(s->follows.items[i]);
+	for (size_t i = 0; i < s->shared.follows.len; i++)
+		if (s->shared.follows.items[i]->current == NULL)
+			follow_look(s->shared.follows.items[i]);
 	s->shared.keep_taken = false;
 	follow_forget_taken(&s->shared);
 }

@@ -40,6 +40,7 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	t->opened_ns = clock_now_ns();
 	atomic_init(&t->copy_fd, -1);
 	content_init(&t->content, rules);
+	t->open_place = SIZE_MAX;
 	t->arena = arena_new(TARGET_ARENA_BYTES);
 	t->label_pairs = arena_array(t->arena, struct str_pair, target->n + 1);
 	for (size_t i = 0; i < target->n; i++) {
@@ -55,6 +56,7 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	t->grown_at_ns = clock_mono_ns();
 	if (content_delay_ns(rules) > 0)
 		t->not_before_ns = t->grown_at_ns + content_delay_ns(rules);
+	atomic_init(&t->read_ns, t->grown_at_ns);
 	return t;
 }
 
@@ -139,8 +141,10 @@ wait_for_more(struct tail *t, uint64_t size)
 	t->read_to = size;
 	if (t->content.unpack != NULL)
 		unpack_rest(t->content.unpack);
-	if (!atomic_load(&t->rotated))
+	if (!atomic_load(&t->rotated)) {
+		atomic_store(&t->at_end, true);
 		return STREAM_IDLE;
+	}
 	if (clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS)
 		return STREAM_DONE;
 	s->wake_at_ns = clock_mono_ns() + ROTATED_LOOK_NS;
@@ -420,7 +424,10 @@ use_bytes(struct tail *t, struct lane *lane, const char *bytes, size_t before, s
 	uint64_t end = limit < size || t->content.unpack != NULL ? limit : size, to = 0;
 	size_t len = whole_lines(t, (struct str){bytes, n}, limit, idle || content_is_final(&t->content));
 
-	t->has_read = t->has_read || n > 0;
+	if (n > 0) {
+		t->has_read = true;
+		atomic_store(&t->read_ns, clock_mono_ns());
+	}
 	content_used(&t->content, bytes - before, before + n, s->read_offset + len > PROOF_TAIL_BYTES ? s->read_offset + len - PROOF_TAIL_BYTES : 0);
 	if (len == 0)
 		return wait_for_more(t, size);
@@ -445,6 +452,7 @@ run(struct stream *s, struct lane *lane)
 
 	if (atomic_load(&t->truncated) && !leave_truncated(t, &state))
 		return state;
+	atomic_store(&t->at_end, false);
 	if (fstat(t->fd, &st) < 0)
 		return fail(t, errno);
 	if (must_wait(t))

@@ -48,6 +48,8 @@ struct tail {
 	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
 	uint64_t read_to;       /* lane: how large it was when all its whole lines had been read */
 	bool told_damage;       /* lane */
+	_Atomic bool at_end;    /* the lane has read all whole lines that it saw and waits to be woken */
+	_Atomic int64_t read_ns; /* when something was read last, or the file was opened; monotonic */
 	bool has_read;          /* lane: this tail read something; control thread: after its end */
 
 	/* Lane. */
@@ -70,6 +72,8 @@ struct tail {
 	void *owner;           /* NULL: nobody wants to know any more */
 	struct follow *follow; /* NULL: its target is gone */
 	bool evicted;          /* no lane has it; waits for a heir of its position or for its end */
+	bool resting;          /* the lane was told to let it go, because it is quiet (rest.h) */
+	size_t open_place;
 };
 
 /* Takes fd. first_seen_ns: for data that is there already. One reference, the caller's. */
