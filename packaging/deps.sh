@@ -32,6 +32,8 @@ table() {
 		check python3 bin:python3
 		check curl bin:curl
 		check procps bin:ps
+		check bzip2 bin:bzip2
+		check zstd bin:zstd
 		check openssl bin:openssl
 		check util-linux bin:flock
 		check logrotate file:/usr/sbin/logrotate
