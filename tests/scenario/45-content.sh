@@ -39,6 +39,7 @@ wait_for "$DEADLINE" "all lines are settled" metric_is 0 ship longship_entries_i
 prove "each file's lines are there once, in order" content check "$LOKI" "$tenant"
 prove "what cannot be decompressed is said" grep -q "cannot decompress the rest.*gz-damaged" "$work/ship.log"
 prove "bytes that are replaced are counted" metric_least 1 ship longship_source_lines_invalid_total component_id=loki.source.file.replace
+prove "holes and NULs are counted" metric_least 3221000000 ship longship_source_nul_bytes_total component_id=loki.source.file.utf8
 prove "lines that are cut off are counted" metric_least 1 ship longship_source_lines_truncated_total
 prove "of the files that match, the old and the excluded are not read" stored_is 1 '{job="matched"}'
 echo later >>"$work/match/old.log"

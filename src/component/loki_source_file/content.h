@@ -95,5 +95,7 @@ uint32_t content_emit(const struct content *, struct stream *, struct lane *, st
 /* Where the lines of these runs, which ascend, stand in the file. After content_emit of the same. False: not all are there. */
 bool content_locate(const struct content *, struct stream *, struct lane *, struct receipt *, struct str text, size_t before,
 	struct open_run *runs, size_t n);
+/* The same of a span that is a hole: counts it, returns 0. */
+uint32_t content_pass(const struct content *, const struct receipt *);
 /* The offset behind the last complete line of a file of this size; 0 when there is none, or it is compressed. */
 uint64_t content_last_line(struct content *, int fd, uint64_t size);

@@ -364,3 +364,13 @@ content_locate(const struct content *c, struct stream *s, struct lane *lane, str
 	}
 	return true;
 }
+
+uint32_t
+content_pass(const struct content *c, const struct receipt *receipt)
+{
+	struct metric *nul_bytes = c->rules->metrics.nul_bytes;
+
+	if (nul_bytes != NULL && !receipt->again)
+		metric_add(nul_bytes, receipt->to - receipt->from);
+	return 0;
+}

@@ -220,7 +220,7 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	receipt->tail_hash = packed ? 0 : t->proof;
 	if (t->announce != NULL)
 		announce(t, lane, receipt);
-	lines = hole ? 0 : content_emit(&t->content, s, lane, receipt, text, before);
+	lines = hole ? content_pass(&t->content, receipt) : content_emit(&t->content, s, lane, receipt, text, before);
 	wanted = receipt->passed ? receipt->wanted : lines;
 	t->text = text;
 	t->before = before;
