@@ -34,6 +34,8 @@ struct lane {
 	pthread_cond_t wake;
 	struct stream *ready, **ready_end;
 	struct stream *waiting, *blocked;
+	int64_t waiting_at_ns; /* none that waits is due before */
+	bool kicked;           /* what blocked streams wait for may have changed since they were looked through */
 	VEC(struct stream *) streams; /* all */
 	uint64_t parked; /* the park that it has obeyed last */
 	bool drained;
@@ -261,6 +263,8 @@ push_waiting(struct lane *lane, struct stream *s, int64_t at_ns)
 	s->wake_at_ns = at_ns;
 	s->next = lane->waiting;
 	lane->waiting = s;
+	if (at_ns < lane->waiting_at_ns)
+		lane->waiting_at_ns = at_ns;
 }
 
 static void
@@ -282,20 +286,28 @@ is_blocked(const struct stream *s)
 	return false;
 }
 
-/* Moves what has waited long enough, and what waits for queues that all have room, to the ready list. */
 static void
-promote(struct lane *lane, int64_t now)
+promote_waiting(struct lane *lane, int64_t now)
 {
+	int64_t next = INT64_MAX;
+
 	for (struct stream **link = &lane->waiting; *link != NULL;) {
 		struct stream *s = *link;
 
 		if (s->wake_at_ns > now && !atomic_load(&s->removed)) {
+			next = s->wake_at_ns < next ? s->wake_at_ns : next;
 			link = &s->next;
 			continue;
 		}
 		*link = s->next;
 		push_ready(lane, s);
 	}
+	lane->waiting_at_ns = next;
+}
+
+static void
+promote_blocked(struct lane *lane)
+{
 	for (struct stream **link = &lane->blocked; *link != NULL;) {
 		struct stream *s = *link;
 
@@ -306,6 +318,18 @@ promote(struct lane *lane, int64_t now)
 		*link = s->next;
 		push_ready(lane, s);
 	}
+	lane->kicked = false;
+}
+
+/* Moves what has waited long enough, and what waits for queues that all have room, to the ready list. Thousands may wait: they are
+ * looked through when one of them is due, or something has changed. */
+static void
+promote(struct lane *lane, int64_t now)
+{
+	if (lane->waiting != NULL && lane->waiting_at_ns <= now)
+		promote_waiting(lane, now);
+	if (lane->blocked != NULL && lane->kicked)
+		promote_blocked(lane);
 }
 
 static int64_t
@@ -313,8 +337,8 @@ next_deadline(const struct lane *lane, bool reading)
 {
 	int64_t at = INT64_MAX;
 
-	for (const struct stream *s = lane->waiting; reading && s != NULL; s = s->next)
-		at = s->wake_at_ns < at ? s->wake_at_ns : at;
+	if (reading && lane->waiting != NULL)
+		at = lane->waiting_at_ns;
 	for (const struct lane_hold *hold = lane->holds; reading && hold != NULL; hold = hold->next)
 		at = hold->deadline_ns < at ? hold->deadline_ns : at;
 	for (const struct lane_open *open = lane->open; open != NULL; open = open->next)
@@ -336,6 +360,7 @@ sleep_until(struct lane *lane, int64_t at_ns)
 	else
 		(void)pthread_cond_timedwait(&lane->wake, &lane->lock, &at);
 	lane->sleeps = false;
+	lane->kicked = true;
 }
 
 static void
@@ -434,6 +459,7 @@ put_back(struct lane *lane, struct stream *s, enum stream_state state)
 		s->list = LIST_BLOCKED;
 		s->next = lane->blocked;
 		lane->blocked = s;
+		lane->kicked = lane->kicked || !is_blocked(s);
 	} else if (state == STREAM_MORE) {
 		push_ready(lane, s);
 	} else if (s->wanted) {
@@ -574,6 +600,7 @@ static void
 kick(struct lane *lane)
 {
 	(void)pthread_mutex_lock(&lane->lock);
+	lane->kicked = true;
 	(void)pthread_cond_signal(&lane->wake);
 	(void)pthread_mutex_unlock(&lane->lock);
 }
@@ -721,6 +748,7 @@ lane_remove(struct stream *s)
 	(void)pthread_mutex_lock(&lane->lock);
 	if (s->lane == lane) {
 		make_ready(lane, s, true);
+		lane->kicked = true;
 		(void)pthread_cond_signal(&lane->wake);
 	}
 	(void)pthread_mutex_unlock(&lane->lock);
