@@ -5,6 +5,7 @@
  * made anew.
  */
 #include "endpoint.h"
+#include "guard.h"
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
 #include "longship/flow/lane.h"
@@ -16,6 +17,7 @@ struct write_args {
 	struct str_map external_labels;
 	int64_t max_streams;
 	struct dead_letter_args *dead_letter;
+	struct guard_args *guard;
 };
 
 struct dead_letter_args {
@@ -38,6 +40,8 @@ static const struct arg_spec write_spec[] = {
 		.doc = "Labels for entries that do not have them."},
 	{.name = "max_streams", .kind = ARG_INT, .offset = offsetof(struct write_args, max_streams), .fallback = "0", .min = 0,
 		.max = INT32_MAX, .doc = "Streams in one request, 0 for no limit; entries of further streams are refused and counted."},
+	{.name = "guard", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, guard), .sub = guard_spec, .sub_size = sizeof(struct guard_args),
+		.doc = "Limits that are kept before anything is sent."},
 	{.name = "dead_letter", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, dead_letter), .sub = dead_letter_spec,
 		.sub_size = sizeof(struct dead_letter_args),
 		.doc = "Keeps what is refused as JSON lines in files under the storage path, COMPONENT/dead-letters, for `longship replay`."},
@@ -52,6 +56,7 @@ struct tenant_outlets { /* of one endpoint in one lane */
 struct write_lane {
 	struct tenant_outlets *endpoints;
 	struct outlet_scratch scratch;
+	struct guard_lane guard;
 };
 
 struct write_state {
@@ -62,6 +67,7 @@ struct write_state {
 	struct write_lane *lanes;
 	unsigned n_lanes;
 	struct dead_letters *dead_letters; /* NULL: not configured */
+	struct guard *guard;               /* the same */
 };
 
 /* An endpoint without a name is known by all its settings, as Alloy's hash of them. */
@@ -107,10 +113,13 @@ take_down(struct write_state *w)
 		}
 		mem_free(w->lanes[i].endpoints);
 		outlet_scratch_done(&w->lanes[i].scratch);
+		guard_lane_done(&w->lanes[i].guard);
 	}
 	for (size_t k = 0; k < w->n_endpoints; k++)
 		endpoint_free(w->endpoints[k]);
 	dead_letters_unref(w->dead_letters);
+	guard_free(w->guard);
+	w->guard = NULL;
 	w->dead_letters = NULL;
 	mem_free(w->lanes);
 	mem_free(w->endpoints);
@@ -142,6 +151,7 @@ build(struct write_state *w, const struct write_args *args)
 
 	w->args = args;
 	w->dead_letters = open_dead_letters(w->component, args->dead_letter);
+	w->guard = args->guard != NULL ? guard_new(w->component, args->guard) : NULL;
 	w->endpoints = mem_zalloc(args->endpoints.n * sizeof(*w->endpoints));
 	for (size_t i = 0; i < args->endpoints.n; i++) {
 		w->endpoints[i] = endpoint_new(w->component, &endpoints[i], w->dead_letters);
@@ -264,22 +274,46 @@ refuse_tenant(const struct write_state *w, size_t k, const struct batch *b, size
 }
 
 static void
-write_to(struct write_state *w, struct lane *lane, size_t k, const struct batch *b)
+refuse_guarded(const struct write_state *w, size_t k, const struct batch *b, size_t i, const char *reason)
 {
-	for (size_t i = 0; i < b->n;) {
-		struct outlet *o = find_outlet(w, lane, k, b->labels[i]);
-		size_t end = i + 1;
+	struct outlet_options options = outlet_options(w, w->endpoints[k]);
 
-		while (end < b->n && b->labels[end] == b->labels[i])
-			end++;
-		if (o != NULL) {
-			outlet_add_run(o, b, i, end);
-			if (outlet_pressure(o) != NULL)
-				lane_set_pressure(lane, outlet_pressure(o));
+	options.tenant = b->labels[i]->tenant.s != NULL ? b->labels[i]->tenant : w->endpoints[k]->args->tenant_id;
+	outlet_refuse(&options, b, i, reason);
+}
+
+/* Entries from i on with the same labels that are not rejected. */
+static size_t
+find_end(const struct batch *b, size_t i, const char *const *rejected)
+{
+	size_t end = i + 1;
+
+	while (end < b->n && b->labels[end] == b->labels[i] && (rejected == NULL || rejected[end] == NULL))
+		end++;
+	return end;
+}
+
+/* rejected: reasons by entry, or NULL. */
+static void
+write_to(struct write_state *w, struct lane *lane, size_t k, const struct batch *b, const char *const *rejected)
+{
+	for (size_t i = 0, end; i < b->n; i = end) {
+		struct outlet *o;
+
+		end = i + 1;
+		if (rejected != NULL && rejected[i] != NULL) {
+			refuse_guarded(w, k, b, i, rejected[i]);
+			continue;
 		}
-		if (o == NULL)
+		end = find_end(b, i, rejected);
+		o = find_outlet(w, lane, k, b->labels[i]);
+		if (o == NULL) {
 			refuse_tenant(w, k, b, i, end);
-		i = end;
+			continue;
+		}
+		outlet_add_run(o, b, i, end);
+		if (outlet_pressure(o) != NULL)
+			lane_set_pressure(lane, outlet_pressure(o));
 	}
 }
 
@@ -288,10 +322,13 @@ consume(struct component *c, struct batch *b)
 {
 	struct write_state *w = c->state;
 	struct lane *lane = lane_current();
+	const char *const *rejected = NULL;
 
 	assert(lane != NULL);
+	if (w->guard != NULL)
+		rejected = guard_apply(w->guard, &w->lanes[lane_number(lane)].guard, b);
 	for (size_t k = 0; k < w->n_endpoints; k++)
-		write_to(w, lane, k, b);
+		write_to(w, lane, k, b, rejected);
 	if (w->dead_letters != NULL)
 		dead_letters_commit(w->dead_letters);
 }
