@@ -26,6 +26,7 @@ mkdir -p "$work/match/sub"
 echo new >"$work/match/sub/new.log"
 echo excluded >"$work/match/not-me.log"
 echo old >"$work/match/old.log"
+echo "of a file whose name is not UTF-8" >"$work/match/"$'na\xffme.log'
 touch -d "2 hours ago" "$work/match/old.log"
 content write "$work/logs" 1
 ship_start ship "$work/ship.alloy"
@@ -41,10 +42,10 @@ prove "what cannot be decompressed is said" grep -q "cannot decompress the rest.
 prove "bytes that are replaced are counted" metric_least 1 ship longship_source_lines_invalid_total component_id=loki.source.file.replace
 prove "holes and NULs are counted" metric_least 3221000000 ship longship_source_nul_bytes_total component_id=loki.source.file.utf8
 prove "lines that are cut off are counted" metric_least 1 ship longship_source_lines_truncated_total
-prove "of the files that match, the old and the excluded are not read" stored_is 1 '{job="matched"}'
+prove "of the files that match, the old and the excluded are not read" stored_is 2 '{job="matched"}'
 echo later >>"$work/match/old.log"
 echo late >"$work/match/late.log"
-wait_for "$DEADLINE" "a file that is written again, and a new one, are read" stored_is 4 '{job="matched"}'
+wait_for "$DEADLINE" "a file that is written again, and a new one, are read" stored_is 5 '{job="matched"}'
 sed -i 's/encoding = "ISO-8859-1"/encoding = "GBK"/' "$work/ship.alloy"
 prove "another encoding is taken over by a reload" is "$(reload ship)" 200
 printf '\312\300\r\n' >>"$work/logs/latin1-latin1"
