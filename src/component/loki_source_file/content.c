@@ -47,7 +47,7 @@ const struct arg_spec content_spec[] = {
 		.sub_size = sizeof(struct decompression_args), .doc = "Reads compressed files."},
 	{.name = "invalid_utf8", .kind = ARG_CHOICE, .offset = offsetof(struct content_args, invalid_utf8), .fallback = "\"keep\"",
 		.choices = invalid_choices,
-		.doc = "What becomes of bytes that are not UTF-8: they stay, become U+FFFD, or \\\\xNN. With encoding = \"UTF-8\" they do not stay."},
+		.doc = "What becomes of bytes that are not UTF-8: they stay, become U+FFFD, or \\xNN. With encoding = \"UTF-8\" they do not stay."},
 	{.name = "long_lines", .kind = ARG_BLOCK, .offset = offsetof(struct content_args, long_lines), .sub = long_lines_spec,
 		.sub_size = sizeof(struct long_lines_args), .doc = "What becomes of lines over a limit."},
 	{0},
