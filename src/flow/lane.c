@@ -352,7 +352,8 @@ sleep_until(struct lane *lane, int64_t at_ns)
 {
 	struct timespec at = {.tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S)};
 
-	if (at_ns == INT64_MAX)
+	/* While the lane is parked the arena is the control thread's. */
+	if (at_ns == INT64_MAX && atomic_load(&lane->lanes->park) == 0)
 		arena_trim(lane->arena);
 	lane->sleeps = true;
 	if (at_ns == INT64_MAX)
