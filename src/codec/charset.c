@@ -3,6 +3,7 @@
 #include "longship/codec/charset.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdint.h>
 
@@ -205,12 +206,15 @@ charset_unit(const struct charset *c)
 static uint32_t
 unit_at(const struct charset *c, const char *at)
 {
-	const unsigned char *p = (const unsigned char *)at;
-	uint32_t v = 0;
+	uint32_t v;
+	uint16_t w;
 
-	for (size_t i = 0; i < c->unit; i++)
-		v |= (uint32_t)p[i] << 8 * (c->big ? c->unit - 1u - i : i);
-	return v;
+	if (c->unit == 2) {
+		memcpy(&w, at, sizeof(w));
+		return c->big ? be16toh(w) : le16toh(w);
+	}
+	memcpy(&v, at, sizeof(v));
+	return c->big ? be32toh(v) : le32toh(v);
 }
 
 static bool
@@ -292,7 +296,7 @@ take_wide(const struct charset *c, struct str *text)
 		return RUNE_BAD;
 	}
 	v = unit_at(c, text->s);
-	*text = str_from_offset(*text, c->unit);
+	*text = (struct str){text->s + c->unit, text->len - c->unit};
 	if (c->unit == 4)
 		return v > 0x10ffff || (v & 0xfffff800) == 0xd800 ? RUNE_BAD : v;
 	if ((v & 0xf800) != 0xd800)
@@ -302,8 +306,31 @@ take_wide(const struct charset *c, struct str *text)
 	low = unit_at(c, text->s);
 	if ((low & 0xfc00) != 0xdc00)
 		return RUNE_BAD;
-	*text = str_from_offset(*text, 2);
+	*text = (struct str){text->s + 2, text->len - 2};
 	return 0x10000 + ((v & 0x3ff) << 10 | (low & 0x3ff));
+}
+
+/* Units of UTF-16 from the front of text that are ASCII, four at a time: how many. */
+static size_t
+take_ascii(bool big, struct str text, char *out)
+{
+	const uint64_t others = big ? UINT64_C(0x80ff80ff80ff80ff) : UINT64_C(0xff80ff80ff80ff80);
+	size_t n = 0;
+
+	for (; 2 * n + 8 <= text.len; n += 4) {
+		uint64_t units;
+		uint32_t bytes;
+
+		memcpy(&units, text.s + 2 * n, sizeof(units));
+		units = le64toh(units);
+		if ((units & others) != 0)
+			break;
+		units >>= big ? 8 : 0;
+		units = (units | units >> 8) & UINT64_C(0x0000ffff0000ffff);
+		bytes = htole32((uint32_t)(units | units >> 16));
+		memcpy(out + n, &bytes, sizeof(bytes));
+	}
+	return n;
 }
 
 static size_t
@@ -312,16 +339,23 @@ decode_wide(const struct charset *c, struct str text, char *out, bool *ret_bad)
 	size_t n = 0;
 
 	while (text.len > 0) {
-		struct str before = text;
-		uint32_t rune = take_wide(c, &text);
+		struct str before;
+		uint32_t rune;
 
+		if (c->unit == 2) {
+			size_t ascii = take_ascii(c->big, text, out + n);
+
+			n += ascii;
+			text = (struct str){text.s + 2 * ascii, text.len - 2 * ascii};
+			if (text.len == 0)
+				break;
+		}
+		before = text;
+		rune = take_wide(c, &text);
 		/* What stands there as U+FFFD is of the encoding. */
 		if (rune == RUNE_BAD && (before.len < c->unit || unit_at(c, before.s) != RUNE_BAD))
 			*ret_bad = true;
-		if (rune < 0x80)
-			out[n++] = (char)rune;
-		else
-			n += str_utf8_encode(rune, out + n);
+		n += str_utf8_encode(rune, out + n);
 	}
 	return n;
 }

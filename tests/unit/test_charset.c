@@ -55,6 +55,9 @@ test_charset__lines_as_utf8(void **state)
 	} cases[] = {
 		{"", BYTES("\xff\xfe\x16\x4e\r\0\n\0a\0\n\0"), "世|a|", false},
 		{"iso-8859-1", BYTES("\xfe\xff\x4e\x16\0\n\0a"), "世|a|", false},
+		{"", BYTES("\xff\xfe" "a\0b\0c\0d\0e\0f\0g\0h\0\xe4\0i\0j\0k\0l\0\n\0"), "abcdefghäijkl|", false},
+		{"", BYTES("\xfe\xff" "\0a\0b\0c\0d\0e\0f\0g\0h\0\xe4\0i\0j\0k\0l\0\n"), "abcdefghäijkl|", false},
+		{"UTF-16BE", BYTES("\1a\0b\0c\0\x80\0d\0e\0f\0\n"), "šbc\xc2\x80" "def|", false},
 		{"", BYTES("\xff\xfe\0\0a\0\0\0\n\0\0\0\0\xf6\x01\0"), "a|😀|", false},
 		{"", BYTES("\0\0\xfe\xff\0\0\0a\0\0\0\n"), "a|", false},
 		/* No mark: by the first character, else big-endian. */
