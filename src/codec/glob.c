@@ -411,6 +411,11 @@ struct directory {
 	ino_t ino;
 };
 
+struct glob_found {
+	struct str path;
+	bool is_file;
+};
+
 struct walk {
 	struct arena *arena;
 	char path[PATH_MAX];
@@ -418,19 +423,26 @@ struct walk {
 	struct directory open[GLOB_DEPTH_MAX]; /* being walked by a **; those of the innermost one start at `base` */
 	size_t depth, base;
 	size_t entries; /* looked at */
-	VEC(struct str) found;
+	VEC(struct glob_found) found;
+	VEC(struct str) dirs;
 	bool full;
 	int error; /* of a directory that could not be opened for want of resources */
 };
 
 static void
-add_path(struct walk *w)
+add_path(struct walk *w, unsigned char type)
 {
 	if (w->found.len >= GLOB_PATHS_MAX) {
 		w->full = true;
 		return;
 	}
-	vec_push(&w->found, arena_str(w->arena, (struct str){w->path, w->len}));
+	vec_push(&w->found, ((struct glob_found){arena_str(w->arena, (struct str){w->path, w->len}), type == DT_REG}));
+}
+
+static void
+add_dir(struct walk *w)
+{
+	vec_push(&w->dirs, w->len > 0 ? arena_str(w->arena, (struct str){w->path, w->len}) : STR("."));
 }
 
 /* Appends a name; false when the path gets too long. */
@@ -496,6 +508,8 @@ open_here(struct walk *w)
 
 	if (dir == NULL && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
 		w->error = -errno;
+	if (dir != NULL || errno != ENOTDIR)
+		add_dir(w);
 	return dir;
 }
 
@@ -527,7 +541,7 @@ walk_stars(struct walk *w, struct str rest)
 		return;
 	}
 	if (rest.len == 0 && len > 0)
-		add_path(w);
+		add_path(w, DT_DIR);
 	else if (rest.len > 0)
 		walk_segments(w, rest);
 	while ((entry = next_entry(w, dir)) != NULL) {
@@ -536,7 +550,7 @@ walk_stars(struct walk *w, struct str rest)
 		if (is_directory(w, entry->d_type))
 			walk_stars(w, rest);
 		else if (rest.len == 0)
-			add_path(w);
+			add_path(w, entry->d_type);
 		leave(w, len);
 	}
 	w->depth--;
@@ -558,7 +572,7 @@ walk_names(struct walk *w, struct str pattern, struct str rest)
 		if (!match_plain(pattern, name) || !enter(w, name))
 			continue;
 		if (rest.len == 0)
-			add_path(w);
+			add_path(w, entry->d_type);
 		else if (is_directory(w, entry->d_type))
 			walk_segments(w, rest);
 		leave(w, len);
@@ -591,19 +605,21 @@ walk_segments(struct walk *w, struct str segments)
 		walk_names(w, first, rest);
 		return;
 	}
+	if (rest.len == 0)
+		add_dir(w);
 	if (!enter(w, memchr(first.s, '\\', first.len) != NULL ? unescaped(w->arena, first) : first))
 		return;
 	if (rest.len > 0)
 		walk_segments(w, rest);
 	else if (stat(w->path, &st) == 0)
-		add_path(w);
+		add_path(w, S_ISREG(st.st_mode) ? DT_REG : DT_UNKNOWN);
 	leave(w, len);
 }
 
 static int
 by_bytes(const void *a, const void *b)
 {
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+	return str_cmp(((const struct glob_found *)a)->path, ((const struct glob_found *)b)->path);
 }
 
 static void
@@ -612,12 +628,21 @@ sort_unique(struct walk *w, struct glob_paths *ret)
 	size_t n = 0;
 
 	ret->items = arena_array(w->arena, struct str, w->found.len + 1);
+	ret->is_file = arena_array(w->arena, bool, w->found.len + 1);
 	if (w->found.len > 0)
 		qsort(w->found.items, w->found.len, sizeof(w->found.items[0]), by_bytes);
-	for (size_t i = 0; i < w->found.len; i++)
-		if (n == 0 || !str_eq(ret->items[n - 1], w->found.items[i]))
-			ret->items[n++] = w->found.items[i];
+	for (size_t i = 0; i < w->found.len; i++) {
+		if (n > 0 && str_eq(ret->items[n - 1], w->found.items[i].path))
+			continue;
+		ret->items[n] = w->found.items[i].path;
+		ret->is_file[n++] = w->found.items[i].is_file;
+	}
 	ret->n = n;
+	ret->n_dirs = w->dirs.len;
+	ret->dirs = arena_array(w->arena, struct str, w->dirs.len + 1);
+	if (w->dirs.len > 0)
+		memcpy(ret->dirs, w->dirs.items, w->dirs.len * sizeof(w->dirs.items[0]));
+	vec_done(&w->dirs);
 	vec_done(&w->found);
 }
 
@@ -650,7 +675,7 @@ glob_walk(struct arena *arena, struct str pattern, struct glob_paths *ret)
 		if (p.len > rooted)
 			walk_segments(w, str_from_offset(p, rooted));
 		else
-			add_path(w);
+			add_path(w, DT_DIR);
 	}
 	full = w->full || patterns.full;
 	sort_unique(w, ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * local.file_match: expands the patterns in __path__ of its targets into the files that exist, again every
- * sync_period. Dependants hear of it only when the list has changed. A pattern that finds nothing, or that
+ * local.file_match: expands the patterns in __path__ of its targets into the files that exist, again when one appears or goes, and every
+ * sync_period where the kernel does not tell. Dependants hear of it only when the list has changed. A pattern that finds nothing, or that
  * is none, is said once, and again when it changes.
  */
 #include <string.h>
@@ -59,6 +59,17 @@ look(void *ptr)
 	arena_free(arena);
 }
 
+static void
+on_time(void *ptr)
+{
+	struct component *c = ptr;
+	const struct state *s = c->state;
+	const struct match_args *args = c->args;
+
+	if (args->ignore_older_than_ns > 0 || !path_patterns_unchanged(&s->patterns))
+		look(c);
+}
+
 static int
 start(struct component *c, const void *arguments)
 {
@@ -66,12 +77,12 @@ start(struct component *c, const void *arguments)
 	struct state *s = c->state;
 	int r;
 
-	r = loop_timer_new(c->runtime->loop, look, c, &s->timer);
+	r = loop_timer_new(c->runtime->loop, on_time, c, &s->timer);
 	if (r < 0)
 		return component_fail(c, r, "no timer: %s", strerror(-r));
 	path_patterns_reset(&s->patterns, args->path_targets.n);
 	look(c);
-	loop_timer_start(s->timer, args->sync_period_ns, args->sync_period_ns);
+	path_patterns_time(&s->patterns, s->timer, args->sync_period_ns);
 	return 0;
 }
 
@@ -89,7 +100,7 @@ update(struct component *c, const void *old_arguments, const void *arguments)
 	if (!args_equal(patterns_only, old_arguments, arguments))
 		path_patterns_reset(&s->patterns, args->path_targets.n);
 	look(c);
-	loop_timer_start(s->timer, args->sync_period_ns, args->sync_period_ns);
+	path_patterns_time(&s->patterns, s->timer, args->sync_period_ns);
 }
 
 static void
@@ -97,8 +108,8 @@ stop(struct component *c)
 {
 	struct state *s = c->state;
 
-	loop_timer_free(s->timer);
 	path_patterns_done(&s->patterns);
+	loop_timer_free(s->timer);
 	*s = (struct state){0};
 }
 

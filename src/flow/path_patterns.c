@@ -2,6 +2,8 @@
 #include "longship/flow/path_patterns.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,9 +16,17 @@
 #include "longship/codec/glob.h"
 #include "longship/flow/component.h"
 #include "longship/flow/labels.h"
+#include "longship/flow/runtime.h"
 #include "longship/flow/targets.h"
+#include "longship/flow/watcher.h"
+#include "longship/os/loop.h"
+#include "longship/os/watch.h"
 
 #define TARGETS_MAX 1000000 /* found: a machine has fewer logs */
+
+#define SOON_NS	   (50 * NS_PER_MS) /* after a change: files come in groups */
+#define COST_SHARE 4		    /* times what the last look took: changes that never end take a fifth of a processor at most */
+#define CERTAIN_NS (60 * NS_PER_S)  /* a look all the same: the kernel does not tell of a file system that is mounted */
 
 /* What was last said about a pattern. */
 enum told { TOLD_NOTHING, TOLD_EMPTY, TOLD_INVALID, TOLD_LIMIT, TOLD_EXHAUSTED };
@@ -62,10 +72,12 @@ absolute(struct arena *arena, struct str path)
 }
 
 static bool
-is_wanted(struct str path, int64_t oldest_ns)
+is_wanted(struct str path, bool is_file, int64_t oldest_ns)
 {
 	struct stat st;
 
+	if (is_file && oldest_ns == 0)
+		return true;
 	if (stat(path.s, &st) != 0 || S_ISDIR(st.st_mode))
 		return false;
 	return oldest_ns == 0 || st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec >= oldest_ns;
@@ -81,9 +93,121 @@ with_path(struct arena *arena, const struct target *target, struct str path)
 	return targets_from_labels(arena, &builder);
 }
 
+/* ---- Watches ---- */
+
+struct pattern_dir {
+	struct path_patterns *patterns;
+	struct dir_watch *watch;
+	uint64_t look; /* the last that led here */
+	char path[];
+};
+
+static bool
+may_match(const struct path_patterns *p, struct str path)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < p->patterns.n; i++) {
+		struct str pattern = targets_label(&p->patterns.items[i], STR("__path__"));
+
+		/* Matches other paths than it finds. */
+		if (!str_starts(pattern, STR("/")) || strstr(pattern.s, "//") != NULL || strstr(pattern.s, "/.") != NULL || glob_match(pattern, path))
+			return true;
+	}
+	return stat(path.s, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void
+on_event(void *ptr, const char *name, uint32_t mask)
+{
+	struct pattern_dir *d = ptr;
+	struct path_patterns *p = d->patterns;
+	int64_t now = clock_mono_ns(), at = p->looked_ns + COST_SHARE * p->cost_ns;
+	char path[PATH_MAX];
+	int len;
+
+	if ((mask & WATCH_DIR_GONE) != 0) {
+		watcher_unwatch(d->watch);
+		d->watch = NULL;
+	}
+	if (p->changed || p->timer == NULL || (name != NULL && (mask & (WATCH_APPEARED | WATCH_GONE | WATCH_ATTRIB)) == 0))
+		return;
+	len = name != NULL ? snprintf(path, sizeof(path), "%s/%s", strcmp(d->path, "/") == 0 ? "" : d->path, name) : 0;
+	if (name != NULL && len < (int)sizeof(path) && !may_match(p, (struct str){path, (size_t)len}))
+		return;
+	p->changed = true;
+	loop_timer_start(p->timer, at > now + SOON_NS ? at - now : SOON_NS, p->period_ns);
+}
+
+static void
+leave_dir(struct path_patterns *p, struct pattern_dir *d)
+{
+	watcher_unwatch(d->watch);
+	(void)map_remove(&p->dirs, str_from(d->path));
+	mem_free(d);
+}
+
+/* Watches what was looked into, and nothing else. */
+static void
+watch_looked(struct path_patterns *p, struct watcher *w, const struct str *dirs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct pattern_dir *d = map_get(&p->dirs, dirs[i]);
+
+		if (d == NULL) {
+			d = mem_zalloc(sizeof(*d) + dirs[i].len + 1);
+			d->patterns = p;
+			memcpy(d->path, dirs[i].s, dirs[i].len);
+			(void)map_set(&p->dirs, dirs[i], d);
+		}
+		d->look = p->looks;
+		if (d->watch != NULL)
+			continue;
+		if (w == NULL || watcher_watch(w, d->path, on_event, d, &d->watch) < 0)
+			p->blind = true;
+		else
+			p->again = true;
+	}
+}
+
+static void
+leave_others(struct path_patterns *p)
+{
+	for (size_t i = map_len(&p->dirs); i > 0; i--) {
+		struct pattern_dir *d = map_value(&p->dirs, i - 1);
+
+		if (d->look != p->looks)
+			leave_dir(p, d);
+	}
+}
+
+static void
+leave_all(struct path_patterns *p)
+{
+	while (map_len(&p->dirs) > 0)
+		leave_dir(p, map_value(&p->dirs, map_len(&p->dirs) - 1));
+}
+
+void
+path_patterns_time(struct path_patterns *p, struct loop_timer *timer, int64_t period_ns)
+{
+	p->timer = timer;
+	p->period_ns = period_ns;
+	loop_timer_start(timer, p->changed ? SOON_NS : period_ns, period_ns);
+}
+
+bool
+path_patterns_unchanged(const struct path_patterns *p)
+{
+	return !p->changed && !p->blind && p->looks > 0 && clock_mono_ns() - p->looked_ns < CERTAIN_NS;
+}
+
+/* ---- Looking ---- */
+
 /* Adds the files of one path target to the list; how it went. */
 static enum told
-expand(const struct target *target, struct arena *arena, int64_t oldest_ns, struct target_list *list, size_t *cap)
+expand(struct path_patterns *p, struct watcher *w, const struct target *target, struct arena *arena, int64_t oldest_ns,
+	struct target_list *list, size_t *cap)
 {
 	struct str pattern = targets_label(target, STR("__path__")), exclude = targets_label(target, STR("__path_exclude__"));
 	struct glob_paths paths;
@@ -92,6 +216,8 @@ expand(const struct target *target, struct arena *arena, int64_t oldest_ns, stru
 
 	if (r == -EINVAL)
 		return TOLD_INVALID;
+	watch_looked(p, w, paths.dirs, paths.n_dirs);
+	p->blind = p->blind || r < 0;
 	if (r < 0 && r != -E2BIG)
 		return TOLD_EXHAUSTED;
 	for (size_t i = 0; i < paths.n && list->n < TARGETS_MAX; i++) {
@@ -100,7 +226,7 @@ expand(const struct target *target, struct arena *arena, int64_t oldest_ns, stru
 		if (exclude.len > 0 && glob_match(exclude, paths.items[i]))
 			continue;
 		path = absolute(arena, paths.items[i]);
-		if (path.len == 0 || !is_wanted(path, oldest_ns))
+		if (path.len == 0 || !is_wanted(path, paths.is_file[i], oldest_ns))
 			continue;
 		if (list->n == *cap) {
 			*cap = *cap * 2 + 16;
@@ -119,11 +245,15 @@ path_patterns_reset(struct path_patterns *p, size_t n)
 	mem_free(p->told);
 	p->told = mem_zalloc(n + 1);
 	p->n = n;
+	p->patterns = (struct target_list){0};
+	p->changed = true;
 }
 
 void
 path_patterns_done(struct path_patterns *p)
 {
+	leave_all(p);
+	map_done(&p->dirs);
 	mem_free(p->told);
 	*p = (struct path_patterns){0};
 }
@@ -134,15 +264,27 @@ path_patterns_look(struct path_patterns *p, struct component *c, const struct ta
 {
 	int64_t oldest_ns = ignore_older_than_ns > 0 ? clock_now_ns() - ignore_older_than_ns : 0;
 	struct path_matches found = {0};
+	int64_t start_ns = clock_mono_ns();
 	size_t cap = 0;
 
 	assert(p->n == patterns->n);
+	p->patterns = *patterns;
+	p->blind = p->changed = p->again = false;
+	p->looks++;
 	for (size_t i = 0; i < patterns->n; i++) {
-		enum told told = expand(&patterns->items[i], arena, oldest_ns, &found.list, &cap);
+		enum told told = expand(p, c->runtime->watcher, &patterns->items[i], arena, oldest_ns, &found.list, &cap);
 
 		found.at_fault += told == TOLD_INVALID || told == TOLD_LIMIT || told == TOLD_EXHAUSTED;
 		found.exhausted |= told == TOLD_EXHAUSTED;
 		tell(p, c, i, told, arena, targets_label(&patterns->items[i], STR("__path__")));
 	}
+	if (!found.exhausted)
+		leave_others(p);
+	p->looked_ns = clock_mono_ns();
+	p->cost_ns = p->looked_ns - start_ns;
+	/* What appeared in a directory after it was read and before it was watched. */
+	p->changed = p->again;
+	if (p->changed && p->timer != NULL)
+		loop_timer_start(p->timer, SOON_NS, p->period_ns);
 	return found;
 }

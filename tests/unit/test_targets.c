@@ -161,6 +161,65 @@ test_targets__files_are_found_again_and_again(void **state)
 	end(&f);
 }
 
+static bool
+has_export(const struct fixture *f, const char *expected)
+{
+	const struct value *value = graph_export_of(graph_find(f->graph, "local.file_match.m"), "targets");
+
+	for (size_t i = 0; i < value->array.n; i++) {
+		struct str path = value_get(&value->array.items[i], STR("__path__"))->text;
+
+		if (str_is(str_from_offset(path, strlen(f->dir)), expected))
+			return true;
+	}
+	return false;
+}
+
+static void
+wait_for(struct fixture *f, const char *file, bool there)
+{
+	int64_t until_ns = clock_mono_ns() + 20 * NS_PER_S;
+
+	while (has_export(f, file) != there && clock_mono_ns() < until_ns)
+		turns(f, 5 * NS_PER_MS);
+	assert_int_equal(has_export(f, file), there);
+}
+
+/* The period is an hour: only what the kernel tells makes it look. */
+static void
+test_targets__new_files_are_told_of(void **state)
+{
+	struct fixture f;
+	char path[128], other[128];
+
+	(void)state;
+	begin(&f);
+	(void)snprintf(other, sizeof(other), "%s/c", f.dir);
+	(void)snprintf(path, sizeof(path), "%s/a", f.dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_file(&f, "a/1.log", "");
+	load(&f, "local.file_match \"m\" {\n"
+		 "  path_targets = [{__path__ = \"@/*/*.log\"}, {__path__ = \"@/deep/**/x\"}]\n"
+		 "  sync_period = \"1h\"\n"
+		 "}\n");
+	wait_for(&f, "/a/1.log", true);
+	write_file(&f, "a/2.log", "");
+	wait_for(&f, "/a/2.log", true);
+	(void)snprintf(path, sizeof(path), "%s/b", f.dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	turns(&f, 100 * NS_PER_MS);
+	write_file(&f, "b/3.log", "");
+	wait_for(&f, "/b/3.log", true);
+	(void)snprintf(path, sizeof(path), "%s/a/1.log", f.dir);
+	assert_int_equal(unlink(path), 0);
+	wait_for(&f, "/a/1.log", false);
+	(void)snprintf(path, sizeof(path), "%s/b", f.dir);
+	assert_int_equal(rename(path, other), 0);
+	wait_for(&f, "/c/3.log", true);
+	assert_false(has_export(&f, "/b/3.log"));
+	end(&f);
+}
+
 static void
 test_targets__old_files_and_directories_are_left_out(void **state)
 {
@@ -241,6 +300,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_targets__files_are_found_again_and_again),
+		cmocka_unit_test(test_targets__new_files_are_told_of),
 		cmocka_unit_test(test_targets__old_files_and_directories_are_left_out),
 		cmocka_unit_test(test_targets__rules_without_targets),
 		cmocka_unit_test(test_targets__a_file_is_read_again_when_it_changes),

@@ -18,7 +18,10 @@
 
 struct glob_paths {
 	struct str *items; /* NUL-terminated, sorted, unique */
+	bool *is_file;     /* of each: its directory says that it is a regular file; else anything is possible */
 	size_t n;
+	struct str *dirs; /* NUL-terminated: directories that were looked into; what appears in none of them changes nothing. May repeat */
+	size_t n_dirs;
 };
 
 bool glob_valid(struct str pattern);

@@ -373,16 +373,27 @@ look_for_files(void *ptr)
 }
 
 static void
+on_match_time(void *ptr)
+{
+	struct file_source *s = ptr;
+	const struct source_args *args = s->component->args;
+
+	if (args->file_match->ignore_older_than_ns > 0 || !path_patterns_unchanged(&s->patterns))
+		look_for_files(s);
+}
+
+static void
 take_targets(struct file_source *s, const struct source_args *args)
 {
 	if (args->file_match == NULL || !args->file_match->enabled) {
 		loop_timer_stop(s->match_timer);
+		path_patterns_done(&s->patterns);
 		set_targets(s, &args->targets);
 		return;
 	}
 	path_patterns_reset(&s->patterns, args->targets.n);
 	look_for_files(s);
-	loop_timer_start(s->match_timer, args->file_match->sync_period_ns, args->file_match->sync_period_ns);
+	path_patterns_time(&s->patterns, s->match_timer, args->file_match->sync_period_ns);
 }
 
 static struct content_rules *
@@ -524,7 +535,7 @@ start(struct component *c, const void *ptr)
 	if (r == 0)
 		r = loop_timer_new(c->runtime->loop, look_again, s, &s->timer);
 	if (r == 0)
-		r = loop_timer_new(c->runtime->loop, look_for_files, s, &s->match_timer);
+		r = loop_timer_new(c->runtime->loop, on_match_time, s, &s->match_timer);
 	if (r < 0)
 		return component_fail(c, r, "cannot make a timer: %s", strerror(-r));
 	if (c->runtime->positions != NULL)
