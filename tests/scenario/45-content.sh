@@ -29,9 +29,12 @@ echo old >"$work/match/old.log"
 echo "of a file whose name is not UTF-8" >"$work/match/"$'na\xffme.log'
 touch -d "2 hours ago" "$work/match/old.log"
 content write "$work/logs" 1
+# Stored, but not answered: the same lines must be made of the files' beginnings once more.
+[ "$RECEIVER" = loki ] || faults '{"times": -1, "store": true, "hang": true}'
 ship_start ship "$work/ship.alloy"
-wait_for "$DEADLINE" "the first parts arrive" stored_least 20080 '{job="content"}'
+wait_for "$DEADLINE" "first parts arrive" stored_least 100 '{job="content"}'
 ship_kill ship
+[ "$RECEIVER" = loki ] || no_faults
 content write "$work/logs" 2
 ship_again ship
 watch ship

@@ -123,11 +123,16 @@ static size_t
 whole_lines(struct tail *t, struct str text, uint64_t limit, bool at_end)
 {
 	uint64_t offset = t->stream.read_offset;
+	bool recognised;
 	size_t len;
 
-	if (text.len == 0 || offset + text.len == limit)
+	if (text.len == 0)
+		return 0;
+	/* Before the span's end is looked at: a span that is read again from the start is the first that shows the encoding. */
+	recognised = content_recognise(&t->content, t->fd, text, offset);
+	if (offset + text.len == limit)
 		return text.len; /* a span that was read before ends here, whatever stands there */
-	if (!content_recognise(&t->content, t->fd, text, offset) && offset == 0 && !at_end)
+	if (!recognised && offset == 0 && !at_end)
 		return 0;
 	len = content_whole_lines(&t->content, text, offset);
 	return len == 0 && at_end ? text.len : len;
