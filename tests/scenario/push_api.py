@@ -360,7 +360,9 @@ class ArrivalTimes(Case):
 
     def test_raw(self):
         for path in ("/loki/api/v1/raw", "/api/v1/raw"):
-            self.assertEqual(self.ask("POST", path, b"x\r\n\n\r\ny", {"X-Scope-OrgID": "other"})[:2], (204, ""))
+            self.assertEqual(self.ask("POST", path, b"x\r\n\n\r\ny")[:2], (204, ""))
+        self.assertEqual(self.ask("POST", "/api/v1/raw", b"z", {"X-Scope-OrgID": "other"})[:2], (204, ""))
+        self.assertEqual([line for _, _, line, _ in self.stored("other")], ["z"])
         self.assertEqual([(labels, line) for labels, _, line, _ in self.stored()],
                          [({"a": "1", "stream": "fixed"}, line) for line in ("x", "y", "x", "y")])
 

@@ -300,7 +300,7 @@ on_push(void *ctx, struct http_request *http)
 	vec_push(&s->waiters, w);
 	metric_add(route->inflight, 1);
 	http_request_take_body(http, &body);
-	intake_put(s->intake, w, form, encoding, &body, raw ? STR_EMPTY : tenant);
+	intake_put(s->intake, w, form, encoding, &body, tenant);
 }
 
 /* Its client is no longer waited for. Frees it, or leaves that to its answer. */
