@@ -10,7 +10,7 @@
 #include "longship/os/file.h"
 
 #define INPUT_BYTES (32u << 10)      /* read of the file at a time */
-#define SKIP_BYTES_MAX (16u << 20)   /* decompressed in one call on the way to an offset: a lane has other files */
+#define SKIP_BYTES_MAX (2u << 20)    /* decompressed in one call on the way to an offset: a lane has other files */
 
 static _Atomic size_t in_use; /* bytes of all decompressors at most */
 
