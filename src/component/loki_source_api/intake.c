@@ -362,6 +362,8 @@ read_raw(struct span *span)
 	for (size_t i = 0; i < labels->n; i++)
 		(void)labels_builder_set(&b, labels->items[i].name, labels->items[i].value);
 	span->reason = "empty_labels";
+	if (b.n > 0 && p->tenant[0] != '\0')
+		(void)labels_builder_set(&b, STR("__tenant_id__"), str_from(p->tenant));
 	span->labels = b.n > 0 ? labels_intern(span->table, b.items, b.n) : NULL;
 	while (more && p->place.entry < p->text.len) {
 		struct str line, rest;
