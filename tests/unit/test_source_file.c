@@ -125,6 +125,22 @@ test_source_file__rewritten_to_the_same_size(void **state)
 }
 
 static void
+test_source_file__rotated_before_anything_was_settled(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	stop(f);
+	rename_to(f, "a", "a.1");
+	append(f, "a", "two\n");
+	begin(f);
+	turn_until(seen(f, "one") == 2 && seen(f, "two") == 1);
+}
+
+static void
 test_source_file__tail_from_end(void **state)
 {
 	struct file_test *f = *state;
@@ -525,6 +541,7 @@ main(void)
 		T(test_source_file__label_change_keeps_what_is_in_flight),
 		T(test_source_file__truncated),
 		T(test_source_file__rewritten_to_the_same_size),
+		T(test_source_file__rotated_before_anything_was_settled),
 		T(test_source_file__tail_from_end),
 		T(test_source_file__tail_from_end_is_remembered),
 		T(test_source_file__two_names_of_one_file),

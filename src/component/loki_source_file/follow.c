@@ -523,10 +523,11 @@ place_tail(struct follow *f, struct tail *t, uint64_t size)
 		evicted->owner = NULL;
 		leave_path(f->shared, evicted->stream.name);
 		stream_unref(&evicted->stream);
-	} else if (!stream_restore(&t->stream) && f->shared->tail_from_end) {
-		if (first)
+	} else if (!stream_restore(&t->stream)) {
+		if (first && f->shared->tail_from_end)
 			tail_skip_to_end(t, size);
-		progress_note(&t->stream); /* the next start must not skip what comes until then */
+		/* The next start knows the file: it skips nothing of it, and looks for it if it was renamed by then. */
+		progress_note(&t->stream);
 	}
 	return check_content(f, t, size);
 }
