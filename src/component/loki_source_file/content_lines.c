@@ -17,6 +17,7 @@
 #include "longship/flow/receipt.h"
 #include "longship/flow/stream.h"
 
+#define CONTINUED_BYTES   SPAN_BEFORE_BYTES
 #define ESCAPE_GROWTH_MAX 4 /* \xNN for a byte */
 
 struct out {
@@ -305,18 +306,20 @@ emit_decoded(struct out *o, struct str text)
 	}
 }
 
-/* The unit before the text is no line's end: the text goes on with a line. NULs stand between lines. */
+/* The text goes on with a line that was too long for a span: there is no line feed anywhere before it. A short piece is the last
+ * line of a file that was thought to be finished: what is added to it is a line of its own. NULs stand between lines. */
 static bool
 is_continued(const struct content *c, struct str text, uint64_t offset, size_t before)
 {
 	size_t unit = c->charset != NULL ? charset_unit(c->charset) : 1;
-	struct str last = {text.s - unit, unit};
+	struct str last = {text.s - before, before};
 
-	if (before < unit || offset <= c->bom)
+	if (before < CONTINUED_BYTES)
 		return false;
 	if (c->charset == NULL)
-		return *last.s != '\n' && *last.s != '\0';
-	return charset_lines(c->charset, last) == 0 && charset_nuls(c->charset, last) == 0;
+		return memrchr(last.s, '\n', last.len) == NULL && text.s[-1] != '\0';
+	last = str_from_offset(last, (size_t)((before - offset) % unit));
+	return charset_lines(c->charset, last) == 0 && charset_nuls(c->charset, str_from_offset(last, last.len - unit)) == 0;
 }
 
 static void
