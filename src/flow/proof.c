@@ -51,7 +51,7 @@ proof_put(const struct proof *p, struct position *position)
 {
 	size_t n = 0;
 
-	if (p->head.offset > 0 && p->n_tails > 0) {
+	if (p->head.offset > 0) {
 		position->checkpoints[n++] = p->head;
 		for (size_t i = 0; i < p->n_tails && p->tails[i].offset <= position->offset; i++)
 			position->checkpoints[n++] = p->tails[i];

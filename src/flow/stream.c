@@ -304,9 +304,14 @@ stream_prove(struct stream *s, uint64_t offset, uint64_t tail_hash)
 void
 stream_prove_head(struct stream *s, uint64_t bytes, uint64_t hash)
 {
+	bool first;
+
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	proof_of(s)->head = (struct position_checkpoint){bytes, hash};
+	first = s->position == 0;
 	(void)pthread_mutex_unlock(&s->ledger->lock);
+	if (first)
+		progress_note(s); /* with the first mark, so that the file is recognised after a crash before anything has settled */
 }
 
 void

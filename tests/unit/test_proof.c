@@ -51,8 +51,8 @@ test_proof__through_the_store(void **state)
 	struct position position = {.offset = 2000};
 
 	(void)state;
-	proof_put(&p, &position);
-	assert_int_equal(position.n_checkpoints, 0);
+	proof_put(&p, &position); /* the head alone */
+	assert_int_equal(position.n_checkpoints, 1);
 	proof_add(&p, 1000, 1, 0);
 	proof_add(&p, 3000, 2, 2 * PROOF_SPACING_NS);
 	proof_put(&p, &position); /* what lies above the position is not stored */

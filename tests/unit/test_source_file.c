@@ -530,6 +530,51 @@ test_source_file__compressed_while_down(void **state)
 	expect_order(f, "last", text);
 }
 
+static void
+test_source_file__copytruncate_twice_between_two_looks(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	append(f, "a.log", "two\n");
+	command(f, "sleep 0.02; cp a.log a.log.2 && : >a.log && echo three >>a.log && sleep 0.02 && cp a.log a.log.1 && : >a.log && echo four >>a.log"
+		   " && sleep 0.02 && cp a.log a.log.0"); /* this one is not whole yet */
+	expect_order(f, "four", "one two three four ");
+	append(f, "a.log", "five\n");
+	expect_order(f, "five", "one two three four five ");
+}
+
+/* The copies of all generations are known again, and the file that they were made of goes on. */
+static void
+test_source_file__copytruncate_three_times_and_a_crash(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	command(f, "cp a.log a.log.3 && : >a.log && echo two >>a.log");
+	turn_until(seen(f, "two") == 1);
+	command(f, "cp a.log a.log.2 && : >a.log && echo three >>a.log");
+	turn_until(seen(f, "three") == 1);
+	settle(f);
+	command(f, "cp a.log a.log.1 && : >a.log && echo four >>a.log");
+	turn_until(seen(f, "four") == 1);
+	settle(f);
+	append(f, "a.log", "five\n");
+	turn_until(seen(f, "five") == 1);
+	stop(f);
+	begin(f);
+	turn_until(seen(f, "five") == 2);
+	for (int i = 0; i < 20; i++)
+		turn(f);
+	expect_order(f, "four", "one two three four five five ");
+}
+
 int
 main(void)
 {
@@ -558,6 +603,8 @@ main(void)
 		T(test_source_file__copytruncate_while_down),
 		T(test_source_file__emptied_without_a_copy),
 		T(test_source_file__compressed_while_down),
+		T(test_source_file__copytruncate_three_times_and_a_crash),
+		T(test_source_file__copytruncate_twice_between_two_looks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -377,7 +377,7 @@ identify(struct follow *f, const struct stat *st, int fd, uint32_t ordinal, stru
 static void
 set_generation(struct follow *f, const struct file_id *id, struct arena *arena)
 {
-	if (id->generation > 0)
+	if (id->generation > follow_generation(f->shared, id))
 		(void)map_set(&f->shared->generations, identity_text(id, arena), (void *)((uintptr_t)id->generation + 1));
 }
 
@@ -780,6 +780,12 @@ retire_current(struct follow *f)
 }
 
 bool
+follow_position(struct follow *f, const struct file_id *id, struct arena *arena, struct position *ret)
+{
+	return positions_get(f->shared->component->runtime->positions, make_key(f, id, arena), arena, ret);
+}
+
+bool
 follow_knows(struct follow *f, const struct file_id *id)
 {
 	struct positions *store = f->shared->component->runtime->positions;
@@ -960,7 +966,7 @@ on_tail_cut(void *owner, struct tail *t)
 	if (current)
 		retire_current(f);
 	if (f != NULL) {
-		copy = generations_copy_of(f, t);
+		copy = generations_of_cut(f, t);
 		if (copy < 0 && t->lost_bytes > 0) {
 			follow_abandon(f, "truncated", t->lost_bytes);
 			log_warn(f->shared->component->id, "file was emptied before all of it was read, and there is no copy", "path", f->path,

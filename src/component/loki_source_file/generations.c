@@ -20,6 +20,7 @@
 #include "match.h"
 
 #define DIRS_MAX 64 /* beside and below a file's directory that are looked through for its generations */
+#define GENERATIONS_MAX 64 /* of a file that is emptied again and again: as many copies of it are told apart */
 #define STILL_WRITTEN_NS (60 * NS_PER_S) /* a file that was read to its end is opened once more when it was written this lately */
 
 struct known { /* a generation in the store */
@@ -46,6 +47,11 @@ struct candidate { /* a file that is or may be a generation */
 	int64_t order_ns;
 };
 
+struct packed_head {
+	char bytes[PROOF_HEAD_BYTES];
+	ssize_t n;
+};
+
 struct search {
 	struct past *past; /* NULL: directories are read for this search alone */
 	struct follow *follow;
@@ -55,7 +61,8 @@ struct search {
 	VEC(struct listing *) own; /* listings that are not the past's */
 	VEC(struct listing *) dirs;
 	VEC(struct candidate) found;
-	bool busy; /* something could not be looked into now */
+	bool busy;       /* something could not be looked into now */
+	bool plain_only; /* what is compressed is of a generation that is known or open */
 };
 
 /* ---- What the store knows ---- */
@@ -366,26 +373,57 @@ is_in_between(const struct search *s, const struct candidate *c)
 	const struct known_list *list = s->list;
 	const struct file_identity *file = &c->file;
 
-	if (c->packed || file->birth_ns == 0 || list->born_ns == 0)
+	if (file->birth_ns == 0 || list->born_ns == 0)
 		return file->mtime_ns > list->updated_ns;
+	if (c->packed)
+		return file->mtime_ns > list->born_ns;
 	return file->birth_ns > list->born_ns && (list->current.birth_ns == 0 || file->birth_ns <= list->current.birth_ns);
+}
+
+/* The size of the text modulo 2^32, as the file's last four bytes say (RFC 1952). */
+static uint32_t
+text_bytes_of_gzip(int fd, uint64_t size)
+{
+	uint8_t b[4] = {0};
+
+	if (size < sizeof(b) || file_pread(fd, b, sizeof(b), size - sizeof(b)) != (ssize_t)sizeof(b))
+		return 0;
+	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
+/* What is cheap to learn of a compressed file: how its text begins, and, of gzip, how long it is. */
+static bool
+may_hold(struct search *s, int fd, const struct candidate *c, const struct known *k, struct packed_head *head)
+{
+	if (head->n == 0) {
+		head->n = match_packed_head(fd, c->format, head->bytes);
+		s->busy |= head->n == -EBUSY;
+	}
+	return head->n >= (ssize_t)k->proof.head.offset && proof_hash(head->bytes, (size_t)k->proof.head.offset) == k->proof.head.tail_hash;
 }
 
 /* A known generation that has no file of its own any more, in a copy or compressed. */
 static struct known *
 known_by_content(struct search *s, struct candidate *c)
 {
+	struct packed_head head = {0};
 	struct known *found = NULL;
 	struct stat st;
 	int fd = follow_open(c->path, &st);
+	uint32_t text_bytes = 0;
 
 	if (fd < 0)
 		return NULL;
 	c->packed = is_packed(c->path, fd, &c->format);
+	if (c->packed && c->format == DECOMPRESS_GZ)
+		text_bytes = text_bytes_of_gzip(fd, (uint64_t)st.st_size);
 	for (size_t i = 0; i < s->list->items.len && found == NULL; i++) {
 		struct known *k = &s->list->items.items[i];
 
-		if (!k->found && k->proof.n_tails > 0 && is_of_follow(k, s->follow) && match(s, fd, &st, c, k) == MATCH_SAME)
+		if (k->found || k->proof.head.offset == 0 || !is_of_follow(k, s->follow) || (c->packed && !may_hold(s, fd, c, k, &head)))
+			continue;
+		/* The same beginning and the same length: not worth decompressing. */
+		if ((text_bytes != 0 && text_bytes == (uint32_t)k->position) || match(s, fd, &st, c, k) == MATCH_SAME)
 			found = k;
 	}
 	(void)close(fd);
@@ -430,9 +468,9 @@ find_unknown(struct search *s, const struct listing *l, const char *name)
 		c.path = join(s->arena, listing_dir(l), names[i].name);
 		if (file_identify_path(c.path, &c.file) < 0 || !is_candidate(s, c.path, &c.file))
 			continue;
-		c.known = known_by_content(s, &c);
-		if (c.known == NULL && (!is_in_between(s, &c) || is_unreadable_format(s, &c)))
+		if (s->plain_only && without_compression(c.path) != strlen(c.path))
 			continue;
+		c.known = known_by_content(s, &c);
 		if (c.known != NULL)
 			c.known->found = true;
 		c.order_ns = c.known != NULL && c.known->id.btime_ns != 0 ? c.known->id.btime_ns
@@ -440,6 +478,68 @@ find_unknown(struct search *s, const struct listing *l, const char *name)
 									  : c.file.mtime_ns;
 		vec_push(&s->found, c);
 	}
+}
+
+/* Of a file that is emptied again and again no birth tells when a generation began; but a copy is born when one ends. */
+static void
+born_after_known_copies(struct search *s)
+{
+	int64_t born_ns = 0;
+
+	for (size_t i = 0; i < s->found.len; i++) {
+		const struct candidate *c = &s->found.items[i];
+
+		if (c->known != NULL && !c->packed && c->file.birth_ns > born_ns)
+			born_ns = c->file.birth_ns;
+	}
+	if (born_ns > 0)
+		s->list->born_ns = born_ns;
+}
+
+/* What the store does not know has to be of the right age. */
+static void
+leave_out_strangers(struct search *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->found.len; i++) {
+		const struct candidate *c = &s->found.items[i];
+
+		if (c->known != NULL || (is_in_between(s, c) && !is_unreadable_format(s, c)))
+			s->found.items[kept++] = *c;
+	}
+	s->found.len = kept;
+}
+
+/* A copy of what the path's file holds now, perhaps not whole yet: what it holds is read from the file. */
+static bool
+is_of_current(const struct candidate *c, int current)
+{
+	struct stat st;
+	int fd = follow_open(c->path, &st);
+	bool is = fd >= 0 && match_begin(fd, (uint64_t)st.st_size, current);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return is;
+}
+
+static void
+leave_out_copies_of_current(struct search *s)
+{
+	struct stat st;
+	int current = follow_open(s->follow->path, &st);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->found.len; i++) {
+		const struct candidate *c = &s->found.items[i];
+
+		if (c->known != NULL || c->packed || current < 0 || !is_of_current(c, current))
+			s->found.items[kept++] = *c;
+	}
+	s->found.len = kept;
+	if (current >= 0)
+		(void)close(current);
 }
 
 /* ---- In order ---- */
@@ -485,25 +585,15 @@ say_unreadable(struct follow *f, const struct candidate *c, int err)
 		"generation", c->path, "err", strerror(err), "bytes", log_i64((int64_t)left), NULL);
 }
 
-/* The size of the text modulo 2^32, as the file's last four bytes say (RFC 1952). */
-static uint32_t
-text_bytes_of_gzip(int fd, uint64_t size)
-{
-	uint8_t b[4] = {0};
-
-	if (size < sizeof(b) || file_pread(fd, b, sizeof(b), size - sizeof(b)) != (ssize_t)sizeof(b))
-		return 0;
-	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-}
-
-/* False: there are too few descriptors. */
+/* newest: of those found: somebody may still write it. False: there are too few descriptors. */
 static bool
-read_one(struct follow *f, const struct candidate *c)
+read_one(struct follow *f, const struct candidate *c, bool newest)
 {
 	struct stat st;
 	int fd;
 
-	if (c->known != NULL && !c->packed && c->file.size == c->known->position && clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS)
+	if (c->known != NULL && !c->packed && c->file.size == c->known->position &&
+		(!newest || clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS))
 		return true;
 	fd = follow_open(c->path, &st);
 	if (fd == -EMFILE || fd == -ENFILE)
@@ -536,7 +626,7 @@ read_found(struct search *s)
 	if (s->found.len > 1)
 		qsort(s->found.items, s->found.len, sizeof(s->found.items[0]), compare_candidates);
 	for (size_t i = 0; i < s->found.len && all; i++)
-		all = read_one(s->follow, &s->found.items[i]);
+		all = read_one(s->follow, &s->found.items[i], i + 1 == s->found.len);
 	return all;
 }
 
@@ -606,6 +696,7 @@ recover(struct past *p, struct follow *f, struct known_list *list)
 	if (!newest_is_found(&s))
 		find_known_around(&s, parent_of(&s, folder_path(f->at.folder)));
 	find_all_unknown(&s);
+	leave_out_strangers(&s);
 	say_gone(&s);
 	all = !s.busy && read_found(&s);
 	search_done(&s);
@@ -650,42 +741,53 @@ generations_between(struct follow *f)
 
 	(void)file_identify_path(f->path, &list.current);
 	search_init(&s, NULL, f, &list);
+	s.plain_only = true;
 	find_all_unknown(&s);
+	leave_out_strangers(&s);
 	(void)read_found(&s);
 	search_done(&s);
 }
 
-/* The time of the newest write to the store for this tail's generation. */
-static int64_t
-updated_at(struct follow *f, const struct tail *t)
+/* What the store knows of this file's generations, the newest first. */
+static void
+load_generations(struct follow *f, const struct file_id *newest, struct known_list *list)
 {
+	struct file_id id = *newest;
 	struct arena *arena = arena_new(0);
-	struct position position = {0};
+	struct position position;
 
-	(void)positions_get(f->shared->component->runtime->positions, t->stream.key, arena, &position);
+	for (size_t n = 0; n < GENERATIONS_MAX; n++, id.generation--) {
+		if (follow_position(f, &id, arena, &position)) {
+			struct known known = {.id = id, .position = position.offset, .updated_ns = position.updated_ns};
+
+			proof_get(&known.proof, &position);
+			vec_push(&list->items, known);
+			if (n == 0) /* nothing better is known of a file that was emptied for the first time */
+				list->born_ns = list->updated_ns = position.updated_ns;
+		}
+		if (id.generation == 0)
+			break;
+	}
 	arena_free(arena);
-	return position.updated_ns;
 }
 
 bool
 generations_of_emptied(struct follow *f, const struct tail *t)
 {
-	struct known known = {.id = t->id, .position = t->stream.position};
 	struct known_list list = {0};
 	struct search s;
 	bool found;
 
 	if (f->shared->component->runtime->positions == NULL)
 		return false;
-	if (t->stream.proof != NULL)
-		known.proof = *t->stream.proof;
-	/* Copies are born when they are made: those before the last write were read when they were the file. */
-	list.born_ns = list.updated_ns = updated_at(f, t);
-	vec_push(&list.items, known);
+	load_generations(f, &t->id, &list);
 	(void)file_identify_path(f->path, &list.current);
-	list.current.birth_ns = 0;
+	list.current.birth_ns = 0; /* copies are born after it */
 	search_init(&s, NULL, f, &list);
 	find_all_unknown(&s);
+	born_after_known_copies(&s);
+	leave_out_strangers(&s);
+	leave_out_copies_of_current(&s);
 	(void)read_found(&s);
 	found = s.found.len > 0;
 	search_done(&s);
@@ -693,40 +795,65 @@ generations_of_emptied(struct follow *f, const struct tail *t)
 	return found;
 }
 
-/* The newest copy that holds what was read; of a file of which nothing was read, the newest made since it was opened. */
-int
-generations_copy_of(struct follow *f, const struct tail *t)
+/* What the lane has read of a tail that waits for a copy. */
+static void
+know_tail(const struct tail *t, struct known *ret)
 {
-	struct known known = {.id = t->id, .position = t->stream.read_offset};
-	struct known_list list = {.born_ns = t->opened_ns, .updated_ns = t->opened_ns};
-	const struct candidate *newest = NULL;
-	struct search s;
-	struct stat st;
-	int fd = -1;
-
+	*ret = (struct known){.id = t->id, .position = t->stream.read_offset};
 	(void)pthread_mutex_lock(&t->stream.ledger->lock);
 	if (t->stream.proof != NULL)
-		known.proof = *t->stream.proof;
+		ret->proof = *t->stream.proof;
 	(void)pthread_mutex_unlock(&t->stream.ledger->lock);
 	if (t->proof != 0)
-		proof_add(&known.proof, t->stream.read_offset, t->proof, clock_mono_ns());
+		proof_add(&ret->proof, t->stream.read_offset, t->proof, clock_mono_ns());
+}
+
+/* Takes the tail's copy out of what was found: the one with its content; when nothing was read, the oldest since it was opened. */
+static int
+take_copy(struct search *s, const struct tail *t)
+{
+	struct stat st;
+	int fd;
+
+	if (s->found.len > 1)
+		qsort(s->found.items, s->found.len, sizeof(s->found.items[0]), compare_candidates);
+	for (size_t i = 0; i < s->found.len; i++) {
+		const struct candidate *c = &s->found.items[i];
+
+		if (c->packed || (c->known == NULL && t->stream.read_offset > 0))
+			continue;
+		fd = follow_open(c->path, &st);
+		if (fd >= 0)
+			log_info(s->follow->shared->component->id, "file was emptied; going on in a copy of what it held", "path", s->follow->path,
+				"copy", c->path, "offset", log_i64((int64_t)t->stream.read_offset), "size", log_i64((int64_t)st.st_size), NULL);
+		vec_remove(&s->found, i);
+		return fd >= 0 ? fd : -1;
+	}
+	return -1;
+}
+
+int
+generations_of_cut(struct follow *f, const struct tail *t)
+{
+	struct known_list list = {.born_ns = t->opened_ns, .updated_ns = t->opened_ns};
+	struct known known;
+	struct search s;
+	int fd;
+
+	know_tail(t, &known);
 	vec_push(&list.items, known);
 	(void)file_identify_path(f->path, &list.current);
-	list.current.birth_ns = 0;
+	list.current.birth_ns = 0; /* copies are born after it */
 	search_init(&s, NULL, f, &list);
+	s.plain_only = true;
 	find_all_unknown(&s);
-	for (size_t i = 0; i < s.found.len; i++) {
-		const struct candidate *c = &s.found.items[i];
-
-		if (!c->packed && (c->known != NULL || known.position == 0) && (newest == NULL || c->file.birth_ns > newest->file.birth_ns))
-			newest = c;
-	}
-	if (newest != NULL)
-		fd = follow_open(newest->path, &st);
-	if (fd >= 0)
-		log_info(f->shared->component->id, "file was emptied; going on in a copy of what it held", "path", f->path, "copy", newest->path,
-			"offset", log_i64((int64_t)known.position), "size", log_i64((int64_t)st.st_size), NULL);
+	born_after_known_copies(&s);
+	leave_out_strangers(&s);
+	leave_out_copies_of_current(&s);
+	fd = take_copy(&s, t);
+	if (fd >= 0) /* else nothing tells what came after it */
+		(void)read_found(&s);
 	search_done(&s);
 	vec_done(&list.items);
-	return fd >= 0 ? fd : -1;
+	return fd;
 }

@@ -2,9 +2,13 @@
 #include "match.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "longship/base/mem.h"
 #include "longship/os/file.h"
 #include "unpack.h"
+
+#define COMPARE_BYTES (64u << 10)
 
 /* Whether the n bytes before offset hash to it. */
 static bool
@@ -25,13 +29,14 @@ match_file(int fd, uint64_t size, const struct proof *p, uint64_t position, uint
 	bool head_holds;
 
 	*ret_offset = 0;
+	head_holds = p == NULL || p->head.offset == 0 ||
+		(p->head.offset <= size && holds(fd, p->head.offset, PROOF_HEAD_BYTES, p->head.tail_hash));
 	if (p == NULL || p->n_tails == 0) {
-		if (position > size)
+		if (position > size || !head_holds)
 			return MATCH_OTHER;
 		*ret_offset = position;
 		return MATCH_SAME;
 	}
-	head_holds = p->head.offset <= size && holds(fd, p->head.offset, PROOF_HEAD_BYTES, p->head.tail_hash);
 	for (size_t i = p->n_tails; i > 0; i--) {
 		const struct position_checkpoint *tail = &p->tails[i - 1];
 
@@ -43,6 +48,24 @@ match_file(int fd, uint64_t size, const struct proof *p, uint64_t position, uint
 		return *ret_offset == position ? MATCH_SAME : MATCH_EARLIER;
 	}
 	return MATCH_OTHER;
+}
+
+bool
+match_begin(int fd, uint64_t size, int whole_fd)
+{
+	char *a = mem_alloc(COMPARE_BYTES), *b = mem_alloc(COMPARE_BYTES);
+	uint64_t at = 0;
+
+	while (at < size) {
+		size_t n = size - at < COMPARE_BYTES ? (size_t)(size - at) : COMPARE_BYTES;
+
+		if (file_pread(fd, a, n, at) != (ssize_t)n || file_pread(whole_fd, b, n, at) != (ssize_t)n || memcmp(a, b, n) != 0)
+			break;
+		at += n;
+	}
+	mem_free(a);
+	mem_free(b);
+	return at >= size;
 }
 
 static ssize_t
@@ -59,13 +82,13 @@ read_packed(struct unpack *u, int fd, char *buffer, size_t n, uint64_t offset)
 static int
 match_text(struct unpack *u, int fd, const struct proof *p, const struct position_checkpoint *tail)
 {
-	size_t want = tail->offset < PROOF_TAIL_BYTES ? (size_t)tail->offset : PROOF_TAIL_BYTES;
+	size_t want = tail != NULL && tail->offset < PROOF_TAIL_BYTES ? (size_t)tail->offset : PROOF_TAIL_BYTES;
 	char bytes[PROOF_HEAD_BYTES];
 	ssize_t n = read_packed(u, fd, bytes, (size_t)p->head.offset, 0);
 
 	if (n != (ssize_t)p->head.offset || proof_hash(bytes, (size_t)n) != p->head.tail_hash)
 		return n == -EBUSY ? -EBUSY : 0;
-	if (tail->offset > MATCH_PACKED_BYTES_MAX)
+	if (tail == NULL || tail->offset > MATCH_PACKED_BYTES_MAX)
 		return 1;
 	n = read_packed(u, fd, bytes, want, tail->offset - want);
 	return n == -EBUSY ? -EBUSY : n == (ssize_t)want && proof_hash(bytes, want) == tail->tail_hash;
@@ -78,10 +101,20 @@ match_packed(int fd, enum decompress_format format, const struct proof *p, uint6
 	struct unpack *u;
 	int r;
 
-	if (tail == NULL || p->head.offset == 0 || tail->offset > position)
+	if (p->head.offset == 0 || (tail == NULL && position > 0) || (tail != NULL && tail->offset > position))
 		return 0;
 	u = unpack_new(format);
 	r = match_text(u, fd, p, tail);
 	unpack_free(u);
 	return r;
+}
+
+ssize_t
+match_packed_head(int fd, enum decompress_format format, char ret[PROOF_HEAD_BYTES])
+{
+	struct unpack *u = unpack_new(format);
+	ssize_t n = read_packed(u, fd, ret, PROOF_HEAD_BYTES, 0);
+
+	unpack_free(u);
+	return n;
 }

@@ -298,6 +298,9 @@ leave_truncated(struct tail *t, enum stream_state *ret)
 	if (fd >= 0) {
 		(void)close(t->fd);
 		t->fd = fd;
+		t->seen[0] = t->seen[t->n_seen - 1];
+		t->seen[0].size = 0;
+		t->n_seen = 1;
 		atomic_store(&t->truncated, false);
 		return true;
 	}
@@ -335,7 +338,15 @@ tail_rotated(struct tail *t, int64_t written_ns)
 void
 tail_follow_on(struct tail *t, struct tail *before)
 {
+	char bytes[PROOF_TAIL_BYTES];
+	ssize_t n;
+
 	assert(t->after == NULL);
+	n = t->stream.read_offset == 0 && t->content.unpack == NULL ? content_read(&t->content, t->fd, bytes, sizeof(bytes), 0, false) : 0;
+	if (n > 0) {
+		t->begin_bytes = (size_t)n;
+		t->begin = proof_hash(bytes, (size_t)n);
+	}
 	stream_ref(&before->stream);
 	t->after = before;
 }
@@ -384,6 +395,16 @@ static bool
 still_the_same(const struct tail *t, const char *buffer, size_t before)
 {
 	return t->proof == 0 || proof_hash(buffer, before) == t->proof;
+}
+
+/* The same for a file that was opened and is read only now, since earlier generations came first. */
+static bool
+begins_as_seen(struct tail *t, const char *buffer, size_t n)
+{
+	size_t bytes = t->begin_bytes;
+
+	t->begin_bytes = 0;
+	return bytes == 0 || n < bytes || t->stream.read_offset > 0 || proof_hash(buffer, bytes) == t->begin;
 }
 
 /* A file whose content cannot be read to its end is kept, what came before the damage is sent. */
@@ -462,7 +483,8 @@ run(struct stream *s, struct lane *lane)
 		return fail(t, errno);
 	if (must_wait(t))
 		return STREAM_WAIT;
-	if ((uint64_t)st.st_size < content_taken(&t->content, s->read_offset))
+	/* Also when it is shorter than it was, but not than what was read of it. */
+	if ((uint64_t)st.st_size < content_taken(&t->content, s->read_offset) || (uint64_t)st.st_size < t->seen[t->n_seen - 1].size)
 		return cut(t);
 	note_size(t, (uint64_t)st.st_size);
 	note_lag(t, (uint64_t)st.st_size);
@@ -479,7 +501,7 @@ run(struct stream *s, struct lane *lane)
 	tell_damage(t);
 	if ((size_t)n < before)
 		return come_too_short(t, (uint64_t)st.st_size);
-	if (!still_the_same(t, buffer, before))
+	if (!still_the_same(t, buffer, before) || !begins_as_seen(t, buffer, (size_t)n))
 		return cut(t);
 	return use_bytes(t, lane, buffer + before, before, (size_t)n - before, limit, (uint64_t)st.st_size);
 }

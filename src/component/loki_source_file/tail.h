@@ -59,6 +59,8 @@ struct tail {
 	/* Lane; before it has the tail, the control thread. */
 	uint64_t head_bytes; /* how many of its first bytes the stream has the hash of */
 	uint64_t proof;      /* hash of the bytes before read_offset; 0: not known */
+	size_t begin_bytes;  /* of the file's first bytes, when it was opened to be read later */
+	uint64_t begin;      /* their hash */
 	_Atomic int64_t grown_at_ns; /* monotonic */
 	struct {
 		uint64_t size;
