@@ -36,7 +36,7 @@ NEEDS = {
     "olddir": "",
     "compress": "",
     "delaycompress": "",
-    "copytruncate": "",
+    "copytruncate": "arrived",
     "delete": "up",
     "symlink": "up",
     "replace": "arrived",
