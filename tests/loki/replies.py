@@ -21,7 +21,7 @@ failed = 0
 
 
 def push(streams):
-    body = json.dumps({"streams": [{"stream": dict(labels, run=RUN), "values": [[str(ts), line] for ts, line in values]}
+    body = json.dumps({"streams": [{"stream": dict(labels, run=RUN), "values": [[str(ts), *rest] for ts, *rest in values]}
                                    for labels, values in streams]}).encode()
     request = urllib.request.Request(URL + "/loki/api/v1/push", body, {"Content-Type": "application/json"})
     try:
@@ -83,5 +83,23 @@ case("a label's name does not parse: the whole push is refused",
 case("one stream has too many labels: the other is stored",
      [[(dict({f"l{i}": "1" for i in range(20)}, a="10"), [(NOW, "x")]), ({"b": "10"}, [(NOW, "good")])]],
      400, "label names; limit 15", {("a", "10"): [], ("b", "10"): ["good"]})
+case("a label's value is over 2,048 bytes: the other stream is stored",
+     [[({"a": "11", "l": "x" * 2049}, [(NOW, "x")]), ({"b": "11"}, [(NOW, "good")])]],
+     400, "has label value too long: 'xx", {("a", "11"): [], ("b", "11"): ["good"]})
+case("a label's name is over 1,024 bytes: the other stream is stored",
+     [[({"a": "12", "l" * 1025: "x"}, [(NOW, "x")]), ({"b": "12"}, [(NOW, "good")])]],
+     400, "has label name too long: 'll", {("a", "12"): [], ("b", "12"): ["good"]})
+case("structured metadata is over 64 KiB: the other line is stored",
+     [[({"a": "13"}, [(NOW, "much", {"m": "x" * 66000}), (NOW + 1, "good")])]],
+     400, "has structured metadata too large: '66001' bytes, limit: '65536' bytes", {("a", "13"): ["good"]})
+case("structured metadata has more than 128 pairs: the other line is stored",
+     [[({"a": "14"}, [(NOW, "many", {f"m{i}": "x" for i in range(129)}), (NOW + 1, "good")])]],
+     400, "has too many structured metadata labels: '129', limit: '128'", {("a", "14"): ["good"]})
+case("an old line that is too long, too: it is named once, as old",
+     [[({"a": "15"}, [(NOW - 200 * HOUR, "x" * 300000), (NOW, "x" * 300001), (NOW + 1, "good")])]],
+     400, "1 errors like: max entry size '262144' bytes exceeded for stream", {("a", "15"): ["good"]})
+case("an ingester's refusal hides the distributor's",
+     [[({"a": "16"}, [(NOW, "new")])], [({"a": "16"}, [(NOW + 1, "x" * 300000), (late, "late")])]],
+     400, "total ignored: 1 out of 1 for stream", {("a", "16"): ["new"]})
 case("no stream at all: 422", [[]], 422, "at least one valid stream", {})
 sys.exit(failed > 0)
