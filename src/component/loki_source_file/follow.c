@@ -38,16 +38,6 @@ target_label(const struct target *t, const char *name)
 	return NULL;
 }
 
-static struct target
-copy_target(struct arena *arena, const struct target *t)
-{
-	struct target copy = {arena_array(arena, struct str_pair, t->n), t->n};
-
-	for (size_t i = 0; i < t->n; i++)
-		copy.labels[i] = (struct str_pair){arena_str(arena, t->labels[i].name), arena_str(arena, t->labels[i].value)};
-	return copy;
-}
-
 /* ---- The series of a path ---- */
 
 /* Follows with several label sets and tails of several generations share them; they go with the last. */
@@ -164,12 +154,13 @@ follow_polled(const struct follow *f)
 struct follow *
 follow_new(struct follow_shared *shared, const struct target *target, uint32_t ordinal)
 {
-	struct follow *f = mem_new(struct follow);
+	const char *path = target_label(target, "__path__");
+	size_t bytes = strlen(path) + 1;
+	struct follow *f = mem_zalloc(sizeof(*f) + bytes);
 
 	f->shared = shared;
-	f->arena = arena_new(TARGET_ARENA_BYTES);
-	f->target = copy_target(f->arena, target);
-	f->path = target_label(&f->target, "__path__");
+	f->labels = shared_labels_get(&shared->label_sets, target);
+	memcpy(f->path, path, bytes);
 	f->ordinal = ordinal;
 	enter_folder(f);
 	f->lane = LANE_ANY;
@@ -180,13 +171,7 @@ follow_new(struct follow_shared *shared, const struct target *target, uint32_t o
 bool
 follow_is(const struct follow *f, const struct target *t, uint32_t ordinal)
 {
-	if (f->ordinal != ordinal || f->target.n != t->n)
-		return false;
-	for (size_t i = 0; i < t->n; i++) {
-		if (!str_eq(f->target.labels[i].name, t->labels[i].name) || !str_eq(f->target.labels[i].value, t->labels[i].value))
-			return false;
-	}
-	return true;
+	return f->ordinal == ordinal && strcmp(f->path, target_label(t, "__path__")) == 0 && shared_labels_are_of(f->labels, t);
 }
 
 static void
@@ -246,7 +231,7 @@ follow_free(struct follow *f)
 		f->rotated.items[i]->follow = NULL;
 	vec_done(&f->rotated);
 	keep_series(f, false);
-	arena_free(f->arena);
+	shared_labels_unref(&f->shared->label_sets, f->labels);
 	mem_free(f->announce);
 	mem_free(f);
 }
@@ -291,6 +276,7 @@ follow_shared_init(struct follow_shared *shared)
 	map_init(&shared->generations);
 	map_init(&shared->live);
 	map_init(&shared->paths);
+	map_init(&shared->label_sets);
 	map_init(&shared->taken);
 	return rests_init(shared);
 }
@@ -313,6 +299,7 @@ follow_shared_done(struct follow_shared *shared)
 	map_done(&shared->generations);
 	map_done(&shared->live);
 	map_done(&shared->paths);
+	map_done(&shared->label_sets);
 	map_done(&shared->taken);
 	content_rules_unref(shared->rules);
 	shared->rules = NULL;
@@ -400,14 +387,15 @@ compare_pairs(const void *a, const void *b)
 static struct str
 labels_text(const struct follow *f, struct arena *arena)
 {
-	struct str_pair *pairs = arena_array(arena, struct str_pair, f->target.n);
+	const struct target *t = &f->labels->labels;
+	struct str_pair *pairs = arena_array(arena, struct str_pair, t->n);
 	size_t n = 0;
 	struct buf text;
 	struct str copy;
 
-	for (size_t i = 0; i < f->target.n; i++) {
-		if (!str_starts(f->target.labels[i].name, STR("__")) && !str_is(f->target.labels[i].name, "filename"))
-			pairs[n++] = f->target.labels[i];
+	for (size_t i = 0; i < t->n; i++) {
+		if (!str_starts(t->labels[i].name, STR("__")) && !str_is(t->labels[i].name, "filename"))
+			pairs[n++] = t->labels[i];
 	}
 	if (n > 0)
 		qsort(pairs, n, sizeof(*pairs), compare_pairs);
@@ -486,7 +474,7 @@ make_tail(struct follow *f, const struct file_id *id, int fd, const struct stat 
 
 	if (runtime->positions != NULL)
 		positions_declare(runtime->positions, key, str_from(f->path), labels_text(f, arena));
-	t = tail_new(runtime, f->shared->ledger, id, key, f->path, fd, &f->target, f->shared->forward_to, f->shared->rules, (uint64_t)st->st_size,
+	t = tail_new(runtime, f->shared->ledger, id, key, f->path, fd, &f->labels->labels, f->shared->forward_to, f->shared->rules, (uint64_t)st->st_size,
 		mtime < now ? mtime : now);
 	t->on_end = on_tail_end;
 	t->on_cut = on_tail_cut;
@@ -921,7 +909,7 @@ look(struct follow *f, bool retired)
 		return;
 	}
 	if (f->current != NULL) {
-		f->last = f->current->id;
+		f->last_born_ns = f->current->id.btime_ns;
 		f->last_opened_ns = f->current->opened_ns;
 		rotate_current(f);
 		rotated = true;

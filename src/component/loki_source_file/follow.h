@@ -9,6 +9,7 @@
 #include "longship/flow/component.h"
 #include "folder.h"
 #include "rest.h"
+#include "shared_labels.h"
 #include "tail.h"
 
 #define NAME_STEP 0x10000u /* between the ordinals of two names of a file: far more than label sets of one path */
@@ -28,6 +29,7 @@ struct follow_shared { /* of one component */
 	struct map generations; /* identity → highest known generation + 1, where that is not 0 */
 	struct map live;        /* key in the store → struct tail, one reference: no two streams may have one key */
 	struct map paths;       /* path → struct path_use */
+	struct map label_sets;  /* struct shared_labels */
 	struct folders folders;
 	struct metric *files_active, *synthetic;
 	struct content_rules *rules; /* of files that are opened; owned */
@@ -37,37 +39,36 @@ struct follow_shared { /* of one component */
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
 };
 
-struct follow {
+struct follow { /* one for each target: thousands, so its size matters */
 	struct follow_shared *shared;
-	struct arena *arena;
-	struct target target;
-	const char *path;
+	struct shared_labels *labels;
 	struct folder_name at;  /* in the path's directory */
 	struct real_name *real; /* where the path leads to, if it is a link */
-	uint32_t ordinal;
 	struct tail *current;       /* NULL: nothing open */
 	VEC(struct tail *) rotated; /* earlier generations that are still read or not settled */
 	uint64_t lineage;           /* of all generations of the path, for what goes on from one to the next; 0 before the first */
-	uint32_t lane;              /* of all generations of the path, for their order; LANE_ANY before the first */
-	bool opened;                /* a generation was open before */
-	bool reads_past;            /* while it opens one of them */
-	struct file_id last;        /* what the path named before, while it is not known what it names now */
-	int64_t last_opened_ns;     /* realtime; 0: it is known */
 	char *announce;             /* for the next tail (struct tail) */
-	bool past_due;              /* earlier generations have to be looked for first (generations.h) */
-	unsigned fails;             /* reads that failed in a row */
-	int64_t look_at_ns;         /* not before (monotonic), after such a failure */
+	int64_t last_born_ns;       /* of what the path named before, while it is not known what it names now */
+	int64_t last_opened_ns;     /* realtime; 0: it is known */
+	int64_t look_at_ns;   /* not before (monotonic), after reads that failed */
 	struct file_id id;    /* of the file that rests */
 	uint64_t rest_offset; /* how far it was read */
 	uint64_t rest_size;   /* how large it was then: more by a line that is not complete */
 	int64_t rest_mtime_ns;
-	bool resting;         /* it was read to its end and is not open (rest.h); current is NULL */
-	bool waiting;         /* for its turn to be opened */
-	bool lost;            /* the resting file is looked for under another name */
+	uint32_t ordinal;
+	uint32_t lane;        /* of all generations of the path, for their order; LANE_ANY before the first */
+	unsigned fails;       /* reads that failed in a row */
+	int said_errno;       /* of the last warning */
+	bool opened;     /* a generation was open before */
+	bool reads_past; /* while it opens one of them */
+	bool past_due;   /* earlier generations have to be looked for first (generations.h) */
+	bool resting;    /* it was read to its end and is not open (rest.h); current is NULL */
+	bool waiting;    /* for its turn to be opened */
+	bool lost;       /* the resting file is looked for under another name */
 	bool has_series;
-	bool skipped;  /* on_positions_file_error = "skip" */
-	bool missing;  /* not there or not readable: looked for again */
-	int said_errno; /* of the last warning */
+	bool skipped;    /* on_positions_file_error = "skip" */
+	bool missing;    /* not there or not readable: looked for again */
+	char path[];
 };
 
 struct follow *follow_new(struct follow_shared *, const struct target *, uint32_t ordinal);

@@ -726,7 +726,7 @@ generations_lost(struct past *p, struct follow *f)
 	/* What is not complete is worth a word when it is gone. */
 	vec_push(&list.items, ((struct known){.id = f->id, .position = f->rest_offset,
 		.updated_ns = f->rest_size > f->rest_offset ? list.updated_ns : 0}));
-	f->last = f->id;
+	f->last_born_ns = f->id.btime_ns;
 	f->last_opened_ns = list.current.ino != 0 ? 0 : list.updated_ns;
 	all = recover(p, f, &list);
 	vec_done(&list.items);
@@ -736,7 +736,7 @@ generations_lost(struct past *p, struct follow *f)
 void
 generations_between(struct follow *f)
 {
-	struct known_list list = {.born_ns = f->last.btime_ns, .updated_ns = f->last_opened_ns};
+	struct known_list list = {.born_ns = f->last_born_ns, .updated_ns = f->last_opened_ns};
 	struct search s;
 
 	(void)file_identify_path(f->path, &list.current);
