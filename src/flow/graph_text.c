@@ -10,6 +10,10 @@
  * arguments which borrow from the old one stay whole until their component has taken new ones.
  */
 
+#define EXPORTS_BYTES	   256 /* blocks of a snapshot: most are a receiver */
+#define EXPORTS_LONG_BYTES (16u << 10)
+#define LIST_LONG	   100
+
 struct graph_text *
 graph_text_new(void)
 {
@@ -38,8 +42,9 @@ graph_text_unref(struct graph_text *text)
 	mem_free(text);
 }
 
-static struct value copy_value(struct arena *arena, const struct value *from, unsigned depth);
+static struct value copy_value(struct arena *arena, const struct value *from, const struct value *before, unsigned depth);
 
+/* Items of a list are often alike: what one has in common with the one before it is kept once. */
 static struct value
 copy_array(struct arena *arena, const struct value *from, unsigned depth)
 {
@@ -47,30 +52,44 @@ copy_array(struct arena *arena, const struct value *from, unsigned depth)
 	struct value *items = arena_array(arena, struct value, from->array.n + 1);
 
 	for (size_t i = 0; i < from->array.n; i++)
-		items[i] = copy_value(arena, &from->array.items[i], depth + 1);
+		items[i] = copy_value(arena, &from->array.items[i], i > 0 ? &items[i - 1] : NULL, depth + 1);
 	copy.array.items = items;
 	return copy;
 }
 
-static struct value
-copy_object(struct arena *arena, const struct value *from, unsigned depth)
+static struct field
+copy_field(struct arena *arena, const struct field *from, const struct field *before, unsigned depth)
 {
-	struct value copy = *from;
-	struct field *fields = arena_array(arena, struct field, from->object.n + 1);
+	struct field copy = {.name = before != NULL && str_eq(from->name, before->name) ? before->name : arena_str(arena, from->name)};
+	struct value *value;
 
-	for (size_t i = 0; i < from->object.n; i++) {
-		struct value *value = arena_make(arena, struct value);
-
-		*value = copy_value(arena, from->object.fields[i].value, depth + 1);
-		fields[i] = (struct field){arena_str(arena, from->object.fields[i].name), value};
+	if (before != NULL && from->value->kind == VALUE_STRING && before->value->kind == VALUE_STRING &&
+		str_eq(from->value->text, before->value->text)) {
+		copy.value = before->value;
+		return copy;
 	}
+	value = arena_make(arena, struct value);
+	*value = copy_value(arena, from->value, NULL, depth + 1);
+	copy.value = value;
+	return copy;
+}
+
+static struct value
+copy_object(struct arena *arena, const struct value *from, const struct value *before, unsigned depth)
+{
+	bool alike = before != NULL && before->kind == from->kind && before->object.n == from->object.n;
+	struct value copy = *from;
+	struct field *fields = arena_array(arena, struct field, from->object.n);
+
+	for (size_t i = 0; i < from->object.n; i++)
+		fields[i] = copy_field(arena, &from->object.fields[i], alike ? &before->object.fields[i] : NULL, depth);
 	copy.object.fields = fields;
 	return copy;
 }
 
 /* What is nested deeper than a configuration may be becomes null. */
 static struct value
-copy_value(struct arena *arena, const struct value *from, unsigned depth)
+copy_value(struct arena *arena, const struct value *from, const struct value *before, unsigned depth)
 {
 	struct value copy = *from;
 
@@ -87,7 +106,7 @@ copy_value(struct arena *arena, const struct value *from, unsigned depth)
 		return copy_array(arena, from, depth);
 	case VALUE_OBJECT:
 	case VALUE_TARGET:
-		return copy_object(arena, from, depth);
+		return copy_object(arena, from, before, depth);
 	case VALUE_NULL:
 	case VALUE_BOOL:
 	case VALUE_INT:
@@ -102,19 +121,19 @@ copy_value(struct arena *arena, const struct value *from, unsigned depth)
 }
 
 static struct graph_exports *
-exports_new(void)
+exports_new(size_t bytes)
 {
 	struct graph_exports *exports = mem_new(struct graph_exports);
 
 	exports->refs = 1;
-	exports->arena = arena_new(256);
+	exports->arena = arena_new(bytes);
 	return exports;
 }
 
 struct graph_exports *
 graph_exports_zero(const struct component_type *type, struct component *component)
 {
-	struct graph_exports *exports = exports_new();
+	struct graph_exports *exports = exports_new(EXPORTS_BYTES);
 	struct value_object_builder builder = {.arena = exports->arena};
 
 	if ((type->flags & COMPONENT_CONSUMES) != 0)
@@ -135,7 +154,7 @@ graph_exports_zero(const struct component_type *type, struct component *componen
 struct graph_exports *
 graph_exports_with(const struct graph_exports *from, struct str name, const struct value *value)
 {
-	struct graph_exports *exports = exports_new();
+	struct graph_exports *exports = exports_new(value->kind == VALUE_ARRAY && value->array.n > LIST_LONG ? EXPORTS_LONG_BYTES : EXPORTS_BYTES);
 	struct value_object_builder builder = {.arena = exports->arena};
 
 	for (size_t i = 0; i < from->object.object.n; i++) {
@@ -143,7 +162,7 @@ graph_exports_with(const struct graph_exports *from, struct str name, const stru
 		const struct value *source = str_eq(field->name, name) ? value : field->value;
 
 		value_object_add(
-			&builder, arena_str(exports->arena, field->name), copy_value(exports->arena, source, 0));
+			&builder, arena_str(exports->arena, field->name), copy_value(exports->arena, source, NULL, 0));
 	}
 	exports->object = value_object_end(&builder);
 	return exports;

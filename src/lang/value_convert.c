@@ -440,8 +440,16 @@ compare_pairs(const void *pa, const void *pb)
 	return str_cmp(a->name, b->name);
 }
 
+/* Most targets of a list have the same names and values, but for the path. */
+static struct str
+shared_text(struct arena *arena, struct str text, struct str before)
+{
+	return before.s != NULL && str_eq(text, before) ? before : arena_str(arena, text);
+}
+
+/* before: of the list, whose texts it may share. The texts of a component's targets are borrowed from its exports. */
 static bool
-convert_to_target(struct eval *ev, const struct value_path *path, struct target *ret)
+convert_to_target(struct eval *ev, const struct value_path *path, const struct target *before, struct target *ret)
 {
 	const struct value *v = path->value;
 	struct target target = {0};
@@ -452,9 +460,14 @@ convert_to_target(struct eval *ev, const struct value_path *path, struct target 
 	target.labels = arena_array(ev->arena, struct str_pair, target.n);
 	for (size_t i = 0; i < target.n; i++) {
 		struct value_path field = field_path(path, i);
+		struct str_pair shared = i < before->n ? before->labels[i] : (struct str_pair){0};
 
-		target.labels[i].name = arena_str(ev->arena, field.field);
-		if (!convert_label(ev, &field, &target.labels[i].value))
+		target.labels[i].name = shared_text(ev->arena, field.field, shared.name);
+		if (field.value->kind == VALUE_STRING && str_eq(field.value->text, shared.value) && shared.value.s != NULL)
+			target.labels[i].value = shared.value;
+		else if (v->kind == VALUE_TARGET && field.value->kind == VALUE_STRING)
+			target.labels[i].value = field.value->text;
+		else if (!convert_label(ev, &field, &target.labels[i].value))
 			return false;
 	}
 	if (target.n > 1)
@@ -474,7 +487,7 @@ convert_to_targets(struct eval *ev, const struct value_path *path, struct target
 	for (size_t i = 0; i < list.n; i++) {
 		struct value_path item = item_path(path, i);
 
-		if (!convert_to_target(ev, &item, &list.items[i]))
+		if (!convert_to_target(ev, &item, i > 0 ? &list.items[i - 1] : &(struct target){0}, &list.items[i]))
 			return false;
 	}
 	*ret = list;

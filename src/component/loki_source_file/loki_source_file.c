@@ -21,6 +21,7 @@
 #include "longship/os/loop.h"
 #include "longship/positions/positions.h"
 
+#define MANY_FOLLOWS    1000 /* to compare so many with their targets takes memory that is worth giving back */
 #define MISSING_LOOK_NS (1 * NS_PER_S)
 
 struct file_watch_args {
@@ -328,6 +329,8 @@ set_targets(struct file_source *s, const struct target_list *targets)
 	if (without_path > 0)
 		log_error(s->component->id, "targets without __path__ are not followed", "targets", log_i64((int64_t)without_path), NULL);
 	look_again(s);
+	if (s->shared.follows.len > MANY_FOLLOWS)
+		mem_trim();
 	component_set_health(s->component, HEALTH_HEALTHY, "%zu targets", s->shared.follows.len);
 }
 

@@ -214,12 +214,19 @@ static void
 on_timer(void *ptr)
 {
 	struct follow_shared *shared = ptr;
+	bool waited;
 
 	if (shared->rests.lost.len > 0)
 		find_lost(shared);
+	waited = shared->rests.n_waiting > 0 || shared->rests.open.len > 2 * REST_OPEN;
 	take_turns(shared);
 	close_quiet(shared);
 	arm(shared);
+	shared->rests.many = shared->rests.many || waited;
+	if (shared->rests.many && !loop_timer_running(shared->rests.timer)) {
+		shared->rests.many = false;
+		mem_trim();
+	}
 }
 
 void

@@ -34,6 +34,7 @@ struct rests { /* of one component */
 	size_t slots_len, n;
 	VEC(struct follow *) lost; /* their resting file has another name now, or none; NULL: gone meanwhile */
 	bool said_full;
+	bool many; /* were open since the timer stood still: their memory is to be given back */
 	struct loop_timer *timer;
 	struct loop_timer *touch;   /* tells the store daily of what rests, so that no position expires */
 };
