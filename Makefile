@@ -116,10 +116,23 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# Tests against other libraries: PROGRAM [SEED [ROUNDS]].
+DIFF := $(patsubst tests/diff/%,$(BUILD)/tests/diff/%,$(basename $(sort $(wildcard tests/diff/*.c tests/diff/*.cc))))
+$(BUILD)/tests/diff/diff_regex: | $(BUILD)/.check-deps
+$(BUILD)/tests/diff/%: $(BUILD)/tests/diff/%.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/tests/diff/diff_regex: tests/diff/diff_regex.cc tests/diff/random.h $(LIB)
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)
+	$(Q)$(CXX) -std=c++17 $(O) -g -Wall -Wextra $(ERRORS) -fPIE $(SANFLAGS) -Iinclude -Itests/diff $$(pkg-config --cflags re2) $(ALL_LDFLAGS) \
+		-o $@ $< $(LIB) $(PKG_LIBS) $$(pkg-config --libs re2)
+
 # ---- tests ----
 
-check: $(BUILD)/.check-deps ## everything that needs nothing but this machine: floors, headers, docs, units, corpus, cases, scenarios, torture
-	+@MAKE='$(MAKE)' tests/support/steps.sh check-floors check-headers check-docs check-unit check-corpus check-cases check-scenario check-torture
+check: $(BUILD)/.check-deps ## everything that needs nothing but this machine: floors, headers, docs, units, corpus, cases, other libraries, scenarios, torture
+	+@MAKE='$(MAKE)' tests/support/steps.sh check-floors check-headers check-docs check-unit check-corpus check-cases check-diff check-scenario check-torture
 
 check-floors: $(BUILD)/.check-deps ## who includes whom, see docs/architecture.md
 	@python3 tests/support/check_floors.py
@@ -181,6 +194,12 @@ sanitized:
 
 FUZZ_SECONDS ?= 20
 # NULL + 0 is what an empty str is, and every compiler here defines it; clang's pointer-overflow check alone refuses it.
+.PHONY: check-diff
+DIFF_SEED ?= 1
+check-diff: $(DIFF) ## our JSON reader against jansson, our regular expressions against RE2 (DIFF_SEED, DIFF_ROUNDS)
+	@failed=0; for program in $(DIFF); do $$program $(DIFF_SEED) $(DIFF_ROUNDS) || failed=$$((failed + 1)); done; \
+		echo "$$(($(words $(DIFF)) - failed)) passed, $$failed failed"; [ $$failed = 0 ]
+
 fuzz: ## each fuzz target for FUZZ_SECONDS (20) with clang's libFuzzer
 	@packaging/deps.sh fuzz
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang-14 SAN=fuzzer-no-link,address,undefined CFLAGS=-fno-sanitize=pointer-overflow fuzz-run

@@ -29,6 +29,7 @@ table() {
 		build libzstd-dev pc:libzstd
 		build libmaxminddb-dev pc:libmaxminddb
 		check libcmocka-dev pc:cmocka
+		check libre2-dev pc:re2
 		check python3 bin:python3
 		check curl bin:curl
 		check procps bin:ps

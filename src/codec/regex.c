@@ -2,6 +2,8 @@
 /*
  * A pattern becomes up to two PCRE2 programs: one in byte mode for subjects that are pure ASCII (most lines;
  * telling costs less than the match), one in UTF mode for the others, left out when only ASCII can match.
+ * PCRE2's JIT of before 10.43 forgets matches of an alternation whose branches differ in length, when a repeated character
+ * follows (its issue 336): such a pattern does without the optimizations of where a match may start, if a test shows the fault.
  * A subject that is not UTF-8 is matched as a copy in which each bad byte is U+FFFD; offsets are mapped back.
  * Where backtracking would not give Go's answer (loops over what can be empty), and where it exceeds the match
  * limit, the own machine runs (regex_vm.c).
@@ -67,6 +69,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t thread_key;
 static pcre2_general_context *general;
 static pcre2_compile_context *compile_context;
+static bool jit_forgets; /* see above */
 static pcre2_code *name_code; /* the characters that a name in a replacement may have */
 static _Thread_local struct thread *this_thread;
 
@@ -110,6 +113,23 @@ thread_free(void *ptr)
 	this_thread = NULL;
 }
 
+/* Whether "ab|a" is given up when what follows fails behind "ab". */
+static bool
+test_jit(void)
+{
+	int error, rc = 1;
+	PCRE2_SIZE offset;
+	pcre2_code *code = pcre2_compile((PCRE2_SPTR) "(?:ab|a)[^x]*b", PCRE2_ZERO_TERMINATED, 0, &error, &offset, compile_context);
+	pcre2_match_data *data = pcre2_match_data_create(1, general);
+
+	assert(code != NULL && data != NULL);
+	if (pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0)
+		rc = pcre2_jit_match(code, (PCRE2_SPTR) "abc", 3, 0, 0, data, NULL);
+	pcre2_match_data_free(data);
+	pcre2_code_free(code);
+	return rc == PCRE2_ERROR_NOMATCH;
+}
+
 static void
 global_init(void)
 {
@@ -125,6 +145,7 @@ global_init(void)
 	name_code = pcre2_compile((PCRE2_SPTR) "\\A[\\p{L}\\p{Nd}_]+", PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF,
 		&error, &offset, compile_context);
 	assert(name_code != NULL);
+	jit_forgets = test_jit();
 }
 
 static struct thread *
@@ -149,6 +170,26 @@ thread_get(void)
 /* Compiling. */
 
 static bool
+has_alternation(const struct regex_node *node)
+{
+	if (node->op == REGEX_OP_ALTERNATE)
+		return true;
+	for (const struct regex_node *part = node->first; part != NULL; part = part->next)
+		if (has_alternation(part))
+			return true;
+	return false;
+}
+
+/* Only where a match may start matters: not where it must be at the start of the text. */
+static bool
+is_anchored(const struct regex_node *node)
+{
+	while (node->op == REGEX_OP_CONCAT || node->op == REGEX_OP_CAPTURE)
+		node = node->first;
+	return node->op == REGEX_OP_BEGIN_TEXT;
+}
+
+static bool
 program_compile(struct program *program, const struct regex_tree *tree, bool utf)
 {
 	uint32_t options = PCRE2_DOTALL | PCRE2_MULTILINE | PCRE2_ALT_CIRCUMFLEX | (utf ? PCRE2_UTF | PCRE2_NO_UTF_CHECK : 0u);
@@ -156,6 +197,8 @@ program_compile(struct program *program, const struct regex_tree *tree, bool utf
 	int error;
 	PCRE2_SIZE offset;
 
+	if (jit_forgets && has_alternation(tree->root) && !is_anchored(tree->root))
+		options |= PCRE2_NO_START_OPTIMIZE;
 	buf_init(&text, REGEX_EMIT_BYTES_MAX);
 	(void)buf_reserve(&text, 1);
 	regex_emit(tree->root, utf, &text);
