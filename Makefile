@@ -13,12 +13,16 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
+# Another machine's (aarch64-linux-gnu-pkg-config) goes with its compiler.
+PKG_CONFIG ?= pkg-config
+export PKG_CONFIG
+
 # A variable that is worked out once, when it is first used: by then the packages may just have been installed.
 once = $(eval $(1) := $(2))$($(1))
 PACKAGES := libsystemd libcurl libpcre2-8 libmicrohttpd gnutls yaml-0.1 nettle jansson zlib libzstd libmaxminddb
-PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell pkg-config --cflags $(PACKAGES)))
-PKG_LIBS = $(call once,PKG_LIBS,$(shell pkg-config --libs $(PACKAGES)) -lsnappy -lbz2 -lm -lpthread)
-SYSTEMDUNITDIR = $(call once,SYSTEMDUNITDIR,$(shell pkg-config --variable=systemdsystemunitdir systemd 2>/dev/null || echo /lib/systemd/system))
+PKG_CFLAGS = $(call once,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
+PKG_LIBS = $(call once,PKG_LIBS,$(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lsnappy -lbz2 -lm -lpthread)
+SYSTEMDUNITDIR = $(call once,SYSTEMDUNITDIR,$(shell $(PKG_CONFIG) --variable=systemdsystemunitdir systemd 2>/dev/null || echo /lib/systemd/system))
 
 # assert(!"what cannot be") is meant as it is written: -Wno-string-conversion is for clang, gcc does not know the warning.
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-string-conversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wimplicit-fallthrough -Wundef
@@ -29,7 +33,7 @@ SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=unde
 O := -O1
 else
 HARDEN += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protection
-ifeq ($(shell uname -m),x86_64)
+ifeq ($(firstword $(subst -, ,$(shell $(CC) -dumpmachine))),x86_64)
 HARDEN += -fcf-protection
 endif
 endif
@@ -215,6 +219,11 @@ bench: all $(BENCH) ## bytes/s and CPU seconds per GiB, beside the bare loop tha
 bench-stages: $(BUILD)/tests/bench/stages ## what each stage costs a line: ns, allocations (must be none), instructions where valgrind is
 	@tests/bench/stages.sh $(BUILD)
 
+.PHONY: bench-journal
+bench-journal: all ## entries/s of loki.source.journal on one core, what an idle journal costs, libsystemd's share
+	@packaging/deps.sh bench
+	@tests/bench/journal.sh -g $(BUILD)
+
 demo: all ## follow real files of this machine into a receiver (or LOKI_URL=http://…) and prove that each line arrived once
 	@tests/demo/demo.sh
 
@@ -272,6 +281,16 @@ check-packages: $(BUILD)/.check-deps ## lint the packages; install, upgrade and 
 check-machine: $(BUILD)/.check-deps ## a whole machine: install the .deb, ship, cut the power, boot again; nothing is lost
 	@packaging/deps.sh build deb machine
 	+@MAKE='$(MAKE)' tests/machine/machine.sh $(BUILD) $(VERSION)
+
+.PHONY: check-container
+check-container: $(BUILD)/.check-deps ## the image of packaging/container, built and run by a dockerd of the test's own
+	@packaging/deps.sh container machine
+	@tests/machine/container.sh $(BUILD) $(VERSION)
+
+.PHONY: check-arm64
+check-arm64: ## the .deb for arm64, by Debian's cross compiler; --version and the unit tests under qemu-user
+	@packaging/deps.sh machine
+	@tests/machine/arm64.sh $(BUILD) $(VERSION)
 
 dist: ## the committed tree as build/longship-VERSION.tar.gz
 	@mkdir -p $(BUILD)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that are missing, or says which command does.
 #
-#   deps.sh GROUP...      build check fuzz bench ci deb rpm machine
+#   deps.sh GROUP...      build check fuzz bench ci deb rpm machine container
 #
 # Nothing is done where nothing is missing. Otherwise it installs as root or by sudo; with NO_INSTALL=1, or where
 # neither is at hand, it prints the command and fails.
@@ -41,10 +41,12 @@ table() {
 		fuzz clang-14 bin:clang-14
 		fuzz libclang-rt-14-dev clang:14
 		bench valgrind bin:valgrind
+		bench systemd-journal-remote file:/lib/systemd/systemd-journal-remote
 		deb debhelper bin:dh
 		deb lintian bin:lintian
 		rpm rpm bin:rpmbuild
 		rpm rpmlint bin:rpmlint
+		container docker.io bin:dockerd
 		machine systemd-container bin:systemd-nspawn
 		machine debootstrap bin:debootstrap
 		machine e2fsprogs bin:mke2fs
@@ -56,9 +58,9 @@ table() {
 
 there() {
 	case $1 in
-	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
+	pc:*) "${PKG_CONFIG:-pkg-config}" --exists "${1#pc:}" 2>/dev/null ;;
 	bin:*) command -v "${1#bin:}" >/dev/null 2>&1 ;;
-	inc:*) echo "#include <${1#inc:}>" | cc -E -o /dev/null - 2>/dev/null ;;
+	inc:*) echo "#include <${1#inc:}>" | ${CC:-cc} -E -o /dev/null - 2>/dev/null ;;
 	file:*) [ -e "${1#file:}" ] ;;
 	clang:*) ls /usr/lib/llvm-"${1#clang:}"/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 ;;
 	esac

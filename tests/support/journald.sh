@@ -13,11 +13,15 @@ need_journald() {
 }
 need_remote() { [ -x $remote_bin ] || skip "there is no systemd-journal-remote here"; }
 
-# journald_start [LINE of journald.conf...]: sets JOURNAL, the directory of its files.
+# journald_start [LINE of journald.conf...]: sets JOURNAL, the directory of its files. With JOURNALD_VOLATILE=1 it begins in /run, until
+# journald_flush.
 journald_start() {
 	journald_dir=$work/journald
 	JOURNAL=$journald_dir/files
-	mkdir -p "$JOURNAL" "$journald_dir/run/systemd/journal" "$journald_dir/run/log/journal"
+	mkdir -p "$JOURNAL" "$journald_dir/run"
+	# It removes what it has moved from a memory file system only.
+	[ -z "${JOURNALD_VOLATILE:-}" ] || mount -t tmpfs tmpfs "$journald_dir/run"
+	mkdir -p "$journald_dir/run/systemd/journal" "$journald_dir/run/log/journal"
 	printf '%s\n' '[Journal]' Storage=persistent ReadKMsg=no Audit=no RateLimitIntervalSec=0 SyncIntervalSec=1s "$@" >"$journald_dir/conf"
 	# /run is its own, and says that /var has been there all the time.
 	unshare -m --propagation private sh -ec '
@@ -26,8 +30,8 @@ journald_start() {
 		touch /etc/systemd/journald.conf
 		mount --bind "$1/conf" /etc/systemd/journald.conf
 		mount --bind "$1/run" /run
-		touch /run/systemd/journal/flushed
-		exec "$2"' sh "$journald_dir" $journald_bin >"$work/journald.log" 2>&1 </dev/null &
+		[ -n "$3" ] || touch /run/systemd/journal/flushed
+		exec "$2"' sh "$journald_dir" $journald_bin "${JOURNALD_VOLATILE:-}" >"$work/journald.log" 2>&1 </dev/null &
 	journald_pid=$!
 	wait_for 20 "journald listens" test -S "$journald_dir/run/systemd/journal/stdout"
 }
@@ -40,7 +44,38 @@ journald_stop() {
 	journald_pid=
 }
 # For cleanup().
-journald_end() { [ -z "${journald_pid:-}" ] || stop_pid "$journald_pid"; }
+journald_end() {
+	[ -z "${namespace_pid:-}" ] || stop_pid "$namespace_pid"
+	[ -z "${journald_pid:-}" ] || stop_pid "$journald_pid"
+	[ -z "${JOURNALD_VOLATILE:-}" ] || umount -l "$journald_dir/run"
+}
+
+# From /run to /var.
+journald_flush() {
+	kill -USR1 "$journald_pid"
+	wait_for 20 "journald has moved to /var" journald_active
+}
+
+# journald_inside COMMAND...: where journald's directories are those of the machine.
+journald_inside() { nsenter -t "$journald_pid" -m -- "$@"; }
+# longship_inside: from now on longship runs there.
+longship_inside() {
+	printf '#!/bin/sh\nexec nsenter -t %s -m -- %s "$@"\n' "$journald_pid" "$(readlink -f "$LONGSHIP")" >"$work/inside"
+	chmod 755 "$work/inside"
+	LONGSHIP=$work/inside
+}
+
+# journald_namespace NAME: another journald, for a namespace of journals. in_namespace NAME journald_write … writes to it.
+journald_namespace() {
+	journald_inside $journald_bin "$1" >"$work/journald-$1.log" 2>&1 </dev/null &
+	namespace_pid=$!
+	wait_for 20 "the journald of $1 listens" test -S "$journald_dir/run/systemd/journal.$1/stdout"
+}
+in_namespace() {
+	local name=$1
+	shift
+	JOURNALD_SOCKET=$journald_dir/run/systemd/journal.$name/stdout JOURNALCTL_DIR=$(echo "$journald_dir"/files/*."$name") "$@"
+}
 
 # journald_write UNIT [PRIORITY [UID]] <lines: one stream, as of a service whose output goes to the journal. Returns when they are in it.
 # Where journald knows no sender, an entry has no unit. So the lines go when journald has read the head (before, it may not have asked
@@ -69,7 +104,7 @@ while subprocess.run(newest, capture_output=True).stdout.rstrip(b"\n") != last:
     if time.monotonic() > end:
         sys.exit(1)
     time.sleep(0.02)
-' "$journald_dir/run/systemd/journal/stdout" "$JOURNAL" "$1" "${2:-6}" "${3:-0}"; then
+' "${JOURNALD_SOCKET:-$journald_dir/run/systemd/journal/stdout}" "${JOURNALCTL_DIR:-$JOURNAL}" "$1" "${2:-6}" "${3:-0}"; then
 		fail "journald has written the lines of $1: not within 60 s"
 		exit 1
 	fi

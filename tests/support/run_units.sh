@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # run_units.sh PROGRAM... : run each cmocka program, show every result, end with "N passed, N failed".
+# RUNNER is what runs them, for another machine's programs.
 set -u
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 passed=0 failed=0
 for program in "$@"; do
-	timeout "${UNIT_SECONDS:-300}" "$program" >"$log" 2>&1
+	timeout "${UNIT_SECONDS:-300}" ${RUNNER:-} "$program" >"$log" 2>&1
 	status=$?
 	cat "$log"
 	p=$(grep -ac '^\[       OK \]' "$log")

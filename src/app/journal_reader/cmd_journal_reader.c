@@ -27,6 +27,8 @@
  */
 #define LOOK_AGAIN_MS 5000      /* while nothing can be read: files may appear, or become readable */
 #define PROGRESS_NS (5 * NS_PER_S) /* how often the cursor moves over what was not asked for */
+#define NAMESPACE_COMES_NS (10 * NS_PER_S) /* from the making of a namespace's directory to that of its files */
+#define NAMESPACE_LOOK_MS 250
 #define CPU_SECONDS_MAX 30      /* for one block, or to the end of the journal: a longer one is a chain without end */
 
 /* ---- What goes out ---- */
@@ -300,7 +302,7 @@ seek_cursor(struct reader *r)
 	err = sdjournal_seek_cursor(r->journal, r->cursor);
 	if (err != 0 || cursor_is_there(r))
 		return err;
-	r->suspect = true;
+	r->suspect = r->pass_copies = true;
 	reader_look_for_gap(r);
 	return go_on_without(r);
 }
@@ -399,6 +401,7 @@ take_in_latecomers(struct reader *r)
 	err = read_latecomers(r, &r->late);
 	if (err < 0 || !r->late.came)
 		return err;
+	r->pass_copies = r->late.moved;
 	err = open_files(r);
 	if (err >= 0)
 		err = r->cursor[0] == '\0' ? sdjournal_seek_realtime(r->journal, r->since_ns) : sdjournal_seek_cursor(r->journal, r->cursor);
@@ -416,6 +419,18 @@ start_over(struct reader *r)
 	return open_journal(r);
 }
 
+/* journald copies entries when it moves from /run to /var, under other numbers. Of one instant libsystemd cannot tell which were read. */
+static bool
+is_copy(struct reader *r)
+{
+	struct sdjournal_place last, here;
+
+	r->pass_copies = r->pass_copies && sdjournal_cursor_place(str_from(r->cursor), &last) && sdjournal_here(r->journal, &here) &&
+		memcmp(here.seqnum_id, last.seqnum_id, sizeof(last.seqnum_id)) != 0 && here.realtime_ns == last.realtime_ns &&
+		here.monotonic_us == last.monotonic_us && memcmp(here.boot_id, last.boot_id, sizeof(last.boot_id)) == 0;
+	return r->pass_copies;
+}
+
 /* Reads what there is. */
 static int
 read_all(struct reader *r)
@@ -425,6 +440,8 @@ read_all(struct reader *r)
 	int got = 0, err = 0;
 
 	while (err >= 0 && (got = sdjournal_next(r->journal)) > 0) {
+		if (r->pass_copies && is_copy(r))
+			continue;
 		err = reader_put_record(r, r->journal);
 		if (sdjournal_guard_tripped()) {
 			err = start_over(r);
@@ -499,6 +516,14 @@ read_with_progress(struct reader *r)
 	return err;
 }
 
+/* libsystemd tells of a new namespace's directory, but not of what comes into it. */
+static bool
+namespace_may_come(const struct reader *r)
+{
+	return r->options.name_space != NULL && strcmp(r->options.name_space, "*") == 0 && r->late.changed_ns > 0 &&
+		clock_mono_ns() - r->late.changed_ns < NAMESPACE_COMES_NS;
+}
+
 static int
 wait_ms(const struct reader *r)
 {
@@ -506,6 +531,8 @@ wait_ms(const struct reader *r)
 
 	if (!can_read(r))
 		return LOOK_AGAIN_MS;
+	if (namespace_may_come(r))
+		return NAMESPACE_LOOK_MS;
 	if (r->matches.len == 0 || !r->unread_news)
 		return -1;
 	left = (r->progress_at_ns - clock_mono_ns()) / NS_PER_MS;
@@ -536,7 +563,7 @@ wait_for_news(struct reader *r, int *ret_err)
 		if (r->gap.lost > 0)
 			r->progress_at_ns = 0; /* tells of it */
 	} else {
-		look_for_latecomers(r);
+		*ret_err = take_in_latecomers(r); /* those that libsystemd does not see */
 	}
 	return true;
 }

@@ -21,7 +21,10 @@ forget_files(struct latecomers *l)
 void
 latecomers_know(struct latecomers *l, const struct sdjournal_options *o)
 {
+	int64_t changed_ns = l->changed_ns;
+
 	latecomers_done(l);
+	l->changed_ns = changed_ns;
 	l->looked_ns = clock_mono_ns();
 	sdjournal_list(o, &l->known);
 }
@@ -63,6 +66,25 @@ take_in(struct latecomers *l, const char *path, int (*prepare)(void *ptr, struct
 	return true;
 }
 
+/* The first file of a directory that was empty or not there: journald moves from /run to /var, and copies what it has. What it writes
+ * there by itself comes after all that. A namespace (MACHINE.NAME) has a journald of its own, for which this is not so. */
+static bool
+is_moved(const struct sdjournal_list *known, const char *path)
+{
+	size_t dir = (size_t)(strrchr(path, '/') - path);
+	const char *name = memrchr(path, '/', dir);
+
+	if (name != NULL && memchr(name, '.', (size_t)(path + dir - name)) != NULL)
+		return false;
+	for (size_t i = 0; i < known->files.len; i++) {
+		const char *other = known->files.items[i].path;
+
+		if (strncmp(other, path, dir + 1) == 0 && strchr(other + dir + 1, '/') == NULL)
+			return false;
+	}
+	return true;
+}
+
 void
 latecomers_look(
 	struct latecomers *l, const struct sdjournal_options *o, int (*prepare)(void *ptr, struct sdjournal *), void *ptr)
@@ -74,13 +96,16 @@ latecomers_look(
 		l->looked_ns = now_ns;
 		return;
 	}
+	l->changed_ns = now_ns;
 	sdjournal_list(o, &list);
 	for (size_t i = list.files.len; i-- > 0;) {
 		const struct sdjournal_file *file = &list.files.items[i];
 
 		if (sdjournal_list_find(&l->known, file->id) != NULL)
 			continue;
-		if (take_in(l, file->path, prepare, ptr)) {
+		if (is_moved(&l->known, file->path)) {
+			l->came = l->moved = true;
+		} else if (take_in(l, file->path, prepare, ptr)) {
 			l->came = true;
 		} else if (l->failures < FAILURES_MAX) {
 			list.unfinished = true; /* it is tried again */

@@ -26,7 +26,8 @@ struct latecomers {
 	struct sdjournal_list known;
 	VEC(struct latecomer) files; /* that may hold something unread */
 	int64_t looked_ns;           /* CLOCK_MONOTONIC: who came, came later */
-	bool came;                   /* somebody, since latecomers_know */
+	int64_t changed_ns;          /* CLOCK_MONOTONIC: when directories were last seen to have changed; 0: never */
+	bool came, moved;            /* somebody, since latecomers_know; a whole journal, to another directory */
 	unsigned failures;           /* looks in a row with a file that could not be opened */
 };
 

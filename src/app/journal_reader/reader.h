@@ -55,6 +55,7 @@ struct reader {
 	char scanned[JOURNAL_CURSOR_BYTES_MAX + 1]; /* with matches: what stands before it was looked at; empty: nothing yet */
 	struct journal_end gap;                     /* with matches: found, not told yet */
 
+	bool pass_copies; /* the files of the last entry are gone: copies of it may be elsewhere */
 	int64_t progress_at_ns;
 	bool unread_news; /* the journal has changed since the last progress */
 	unsigned state;   /* of the last scan: which note was sent */
