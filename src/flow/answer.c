@@ -11,6 +11,7 @@
 #include "longship/flow/stream.h"
 
 #define REFUSED_LOG_INTERVAL_NS (10 * NS_PER_S)
+#define LIMITED_ATTEMPTS 4                   /* then a rate-limited request of one stream is halved */
 #define TIMEOUTS_IN_A_ROW 2                  /* then the request is halved and the time-out doubled */
 #define TIMEOUT_NS_MAX (300 * NS_PER_S)      /* a configured one may be longer */
 #define BATCH_BYTES_MIN 4096                 /* a server's limit below it is no limit but a fault */
@@ -229,15 +230,26 @@ settle_partial(struct destination *d, const struct request *r, const struct http
 	again = part_of(r, v, &refusal, VERDICT_AGAIN);
 	if (perhaps != NULL) {
 		perhaps->maybe_stored = true;
-		perhaps->next = again;
 	}
 	refusal_done(&refusal);
 	request_view_free(v);
+	/* A stream that is limited as a whole gets nowhere while it asks for more than the limit lets through at once. */
+	if (again != NULL && again->entries == r->entries && r->attempts % LIMITED_ATTEMPTS == 0) {
+		struct request *parts = halves(again, false);
+
+		if (parts != NULL) {
+			request_free(again);
+			again = parts;
+		}
+	}
 	if (again == NULL)
 		destination_works(d);
 	else
 		destination_failed(d, r, result, REPLY_RETRY); /* a limit: it needs time */
-	return perhaps != NULL ? perhaps : again;
+	if (perhaps == NULL)
+		return again;
+	perhaps->next = again;
+	return perhaps;
 }
 
 struct request *

@@ -719,6 +719,17 @@ again(struct finder *f, size_t from, size_t end, enum verdict verdict)
 	*(verdict == VERDICT_AGAIN ? &f->out->n_again : &f->out->n_perhaps) += end - from;
 }
 
+/* An ingester goes through the entries in their order and names the first that it refuses: those before it are stored. */
+static size_t
+first_again(const struct finder *f, const struct request_stream *s, const struct ingester *in)
+{
+	for (size_t i = s->first; in != NULL && i < s->first + s->n; i++) {
+		if (is_named(in, f->view->entries[i].ts_ns))
+			return i;
+	}
+	return s->first;
+}
+
 /*
  * Limits of a stream pass: it is sent again. Of several failures in one push an ingester tells only the last, so streams
  * before it may have met the same limit: they are sent again, too, apart from it.
@@ -735,13 +746,12 @@ apply_limit(struct finder *f, struct str name, const struct ingester *in)
 	}
 	s = &f->view->streams[stream];
 	again(f, 0, s->first, VERDICT_PERHAPS);
-	if (in == NULL || !all_are_named(f, s, in)) {
-		again(f, s->first, s->first + s->n, VERDICT_AGAIN);
-		return;
-	}
-	for (size_t i = s->first; i < s->first + s->n; i++) {
-		if (is_named(in, f->view->entries[i].ts_ns))
-			again(f, i, i + 1, VERDICT_AGAIN);
+	again(f, first_again(f, s, in), s->first + s->n, VERDICT_AGAIN);
+	for (size_t i = s->first; in != NULL && all_are_named(f, s, in) && i < s->first + s->n; i++) {
+		if (f->out->entries[i].verdict == VERDICT_AGAIN && !is_named(in, f->view->entries[i].ts_ns)) {
+			f->out->entries[i].verdict = VERDICT_STORED;
+			f->out->n_again--;
+		}
 	}
 }
 

@@ -310,6 +310,10 @@ test_refusal__limits_of_a_stream(void **state)
 	stream("{app=\"b\"}");
 	many(3, 0, 1);
 	assert_verdicts(RATE("00:00:01") "user 'fake', total ignored: 1 out of 3 for stream: {app=\"b\"}", NULL, ".a.");
+	/* Not all are named: what is before the first of them is stored. */
+	stream("{app=\"b\"}");
+	many(5, 0, 1);
+	assert_verdicts(RATE("00:00:02") "user 'fake', total ignored: 3 out of 5 for stream: {app=\"b\"}", NULL, "..aaa");
 	stream("{app=\"a\"}");
 	many(2, 0, 1);
 	stream("{app=\"b\"}");
