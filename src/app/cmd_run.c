@@ -43,6 +43,7 @@
 
 #define POSITIONS_AGE_NS (30 * 86400 * NS_PER_S) /* a target that is gone for less goes on where it was */
 #define EXPIRE_EVERY_NS (86400 * NS_PER_S)
+#define KEPT_NS	(600 * NS_PER_S) /* descriptors that came back from the service manager wait so long for their source */
 
 struct run {
 	struct options options;
@@ -52,7 +53,7 @@ struct run {
 	struct control *control;
 	struct config_metrics *config_metrics;
 	struct keeper *keeper;
-	struct loop_timer *watchdog, *expire;
+	struct loop_timer *watchdog, *expire, *kept;
 	bool ready;
 };
 
@@ -208,6 +209,13 @@ on_expire(void *ptr)
 		log_info(NULL, "forgot positions that nobody used for 30 days", "streams", log_i64((int64_t)n), NULL);
 }
 
+static void
+on_kept(void *ptr)
+{
+	(void)ptr;
+	notify_drop_kept();
+}
+
 static int
 open_loop(struct run *run)
 {
@@ -223,6 +231,8 @@ open_loop(struct run *run)
 		r = loop_timer_new(run->runtime.loop, on_watchdog, run, &run->watchdog);
 	if (r >= 0)
 		r = loop_timer_new(run->runtime.loop, on_expire, run, &run->expire);
+	if (r >= 0)
+		r = loop_timer_new(run->runtime.loop, on_kept, run, &run->kept);
 	if (r < 0)
 		fprintf(stderr, "longship run: cannot make the event loop: %s\n", strerror(-r));
 	return r;
@@ -396,6 +406,7 @@ tear_down(struct run *run)
 	metrics_free(runtime->metrics);
 	loop_timer_free(run->watchdog);
 	loop_timer_free(run->expire);
+	loop_timer_free(run->kept);
 	loop_free(runtime->loop);
 }
 
@@ -410,6 +421,7 @@ serve(struct run *run)
 	run->ready = true;
 	on_expire(run);
 	loop_timer_start(run->expire, EXPIRE_EVERY_NS, EXPIRE_EVERY_NS);
+	loop_timer_start(run->kept, KEPT_NS, 0);
 	if (watchdog_ns > 0)
 		loop_timer_start(run->watchdog, watchdog_ns, watchdog_ns);
 	notify_ready("Running");

@@ -15,15 +15,18 @@
 #include "longship/base/arena.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
+#include "longship/base/hash.h"
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
 #include "longship/flow/labels.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/placed.h"
 #include "longship/flow/runtime.h"
+#include "longship/os/notify.h"
 #include "longship/positions/positions.h"
 
 #define SERIES_KEPT 1000    /* paths whose series stay while their files rest */
+#define KEPT_NAME_BYTES 32
 #define NAMES_MAX 16        /* links to one file that are followed at a time */
 #define FD_RESERVE 64      /* descriptors that files leave to connections, discovery and the positions */
 #define FAILS_MAX 10       /* a file that cannot be read is tried again after so many seconds at most */
@@ -758,6 +761,35 @@ open_current(struct follow *f, bool new_generation)
 	start_tail(f, fd, &st, NULL, new_generation);
 }
 
+/* What the service manager calls a generation's descriptor. */
+static void
+kept_name(struct str key, char ret[KEPT_NAME_BYTES])
+{
+	(void)snprintf(ret, KEPT_NAME_BYTES, "file-%016" PRIx64, hash_str(key));
+}
+
+/* A file that the path no longer names may be deleted before it is read: its descriptor is to outlive a crash. */
+static void
+keep_descriptor(struct tail *t)
+{
+	char name[KEPT_NAME_BYTES];
+
+	kept_name(t->stream.key, name);
+	notify_keep_fd(t->fd, name);
+	t->kept = true;
+}
+
+int
+follow_kept(struct follow *f, const struct file_id *id)
+{
+	struct arena *arena = arena_new(0);
+	char name[KEPT_NAME_BYTES];
+
+	kept_name(make_key(f, id, arena), name);
+	arena_free(arena);
+	return notify_kept_fd(name);
+}
+
 static void
 retire_current(struct follow *f)
 {
@@ -795,6 +827,7 @@ follow_read_past(struct follow *f, int fd, const struct stat *st, const struct p
 	f->reads_past = false;
 	if (f->current == NULL)
 		return;
+	keep_descriptor(f->current);
 	tail_rotated(f->current, st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec);
 	retire_current(f);
 }
@@ -869,6 +902,7 @@ follow_release(struct follow *f)
 static void
 rotate_current(struct follow *f)
 {
+	keep_descriptor(f->current);
 	atomic_store(&f->current->rotated, true);
 	lane_wake(&f->current->stream);
 	retire_current(f);
@@ -1013,6 +1047,12 @@ on_tail_end(void *owner, struct tail *t)
 	bool is_current = f != NULL && t == f->current;
 
 	rest_closed(shared, t);
+	if (t->kept) {
+		char name[KEPT_NAME_BYTES];
+
+		kept_name(t->stream.key, name);
+		notify_forget_fd(name);
+	}
 	t->owner = NULL;
 	t->follow = NULL;
 	if (map_get(&shared->live, t->stream.key) == t)

@@ -110,6 +110,8 @@ struct past_file {
 	enum decompress_format format;
 };
 void follow_read_past(struct follow *, int fd, const struct stat *, const struct past_file *);
+/* A descriptor of this generation that was open when longship ended, and came back (os/notify.h); -1: none. */
+int follow_kept(struct follow *, const struct file_id *);
 /* Counts bytes that will never be read, under a reason that lives for ever, and has a line in the stream say so. */
 void follow_abandon(struct follow *, const char *reason, uint64_t bytes);
 bool follow_is(const struct follow *, const struct target *, uint32_t ordinal);

@@ -40,6 +40,7 @@ struct known_list { /* of one path */
 
 struct candidate { /* a file that is or may be a generation */
 	const char *path;
+	int kept_fd; /* of one that was deleted; else -1 */
 	struct file_identity file;
 	struct known *known; /* NULL: the store does not know it */
 	bool packed;
@@ -260,7 +261,7 @@ find_known_in(struct search *s, const struct listing *l, struct known *k)
 	size_t n = listing_of_ino(l, k->id.ino, &names);
 
 	for (size_t i = 0; i < n && !k->found; i++) {
-		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .known = k, .order_ns = k->id.btime_ns};
+		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .known = k, .order_ns = k->id.btime_ns, .kept_fd = -1};
 
 		if (file_identify_path(c.path, &c.file) < 0 || !is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) ||
 			same_file(&c.file, &s->list->current) || !holds_known(s, &c, k))
@@ -318,6 +319,25 @@ say_gone(const struct search *s)
 		return;
 	log_warn(s->follow->shared->component->id, "the file that this path named last is gone; what it held beyond the offset is lost", "path",
 		s->follow->path, "offset", log_i64((int64_t)newest->position), NULL);
+}
+
+/* Deleted meanwhile, but the service manager has kept it open. */
+static void
+find_known_kept(struct search *s)
+{
+	for (size_t i = 0; i < s->list->items.len; i++) {
+		struct known *k = &s->list->items.items[i];
+		struct candidate c = {.path = "(deleted)", .known = k, .order_ns = k->id.btime_ns, .kept_fd = -1};
+
+		if (k->found || k->any_ordinal || !is_of_follow(k, s->follow) || (c.kept_fd = follow_kept(s->follow, &k->id)) < 0)
+			continue;
+		if (file_identify(c.kept_fd, &c.file) < 0 || !is_file(&k->id, &c.file)) {
+			(void)close(c.kept_fd);
+			continue;
+		}
+		k->found = true;
+		vec_push(&s->found, c);
+	}
 }
 
 /* logrotate's olddir: a directory below the file's, or beside it. */
@@ -461,7 +481,7 @@ find_unknown(struct search *s, const struct listing *l, const char *name)
 
 	n = listing_of_prefix(l, arena_z(s->arena, (struct str){name, stem}), &names);
 	for (size_t i = 0; i < n; i++) {
-		struct candidate c = {0};
+		struct candidate c = {.kept_fd = -1};
 
 		if (!is_rotated_name(name, names[i].name) || has_original(s, l, names[i].name))
 			continue;
@@ -585,17 +605,27 @@ say_unreadable(struct follow *f, const struct candidate *c, int err)
 		"generation", c->path, "err", strerror(err), "bytes", log_i64((int64_t)left), NULL);
 }
 
+static int
+take_kept(int fd, struct stat *ret)
+{
+	if (fstat(fd, ret) == 0)
+		return fd;
+	(void)close(fd);
+	return -EIO;
+}
+
 /* newest: of those found: somebody may still write it. False: there are too few descriptors. */
 static bool
-read_one(struct follow *f, const struct candidate *c, bool newest)
+read_one(struct follow *f, struct candidate *c, bool newest)
 {
 	struct stat st;
 	int fd;
 
-	if (c->known != NULL && !c->packed && c->file.size == c->known->position &&
+	if (c->kept_fd < 0 && c->known != NULL && !c->packed && c->file.size == c->known->position &&
 		(!newest || clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS))
 		return true;
-	fd = follow_open(c->path, &st);
+	fd = c->kept_fd >= 0 ? take_kept(c->kept_fd, &st) : follow_open(c->path, &st);
+	c->kept_fd = -1;
 	if (fd == -EMFILE || fd == -ENFILE)
 		return false;
 	if (fd < 0) {
@@ -665,6 +695,10 @@ search_done(struct search *s)
 {
 	for (size_t i = 0; i < s->own.len; i++)
 		listing_free(s->own.items[i]);
+	for (size_t i = 0; i < s->found.len; i++) {
+		if (s->found.items[i].kept_fd >= 0)
+			(void)close(s->found.items[i].kept_fd);
+	}
 	vec_done(&s->own);
 	vec_done(&s->dirs);
 	vec_done(&s->found);
@@ -691,6 +725,7 @@ recover(struct past *p, struct follow *f, struct known_list *list)
 	search_init(&s, p, f, list);
 	for (size_t i = 0; i < s.dirs.len; i++)
 		(void)find_known(&s, s.dirs.items[i]);
+	find_known_kept(&s);
 	if (!newest_is_found(&s))
 		find_known_around(&s, folder_path(f->at.folder));
 	if (!newest_is_found(&s))

@@ -73,6 +73,7 @@ struct tail {
 	void (*on_cut)(void *owner, struct tail *);
 	void *owner;           /* NULL: nobody wants to know any more */
 	struct follow *follow; /* NULL: its target is gone */
+	bool kept;             /* the service manager has its descriptor, too */
 	bool evicted;          /* no lane has it; waits for a heir of its position or for its end */
 	bool resting;          /* the lane was told to let it go, because it is quiet (rest.h) */
 	size_t open_place;
