@@ -748,6 +748,10 @@ generations_recover(struct past *p, struct follow *f)
 	f->opened = true; /* what follows is read from its start */
 	for (size_t i = 0; i < list->items.len; i++)
 		list->items.items[i].found = false;
+	if (list->current.ino == 0) { /* what the path names next may have been renamed again before it is looked at */
+		f->last_born_ns = list->born_ns;
+		f->last_opened_ns = clock_now_ns();
+	}
 	return recover(p, f, list);
 }
 
