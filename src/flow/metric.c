@@ -22,7 +22,6 @@
  * The hooks have a lock of their own, held while they run, so that they may use the registry.
  */
 #define LABELS_SERIES_MAX     (LABELS_MAX + 2) /* component_id and component_path come on top */
-#define LABELS_TEXT_BYTES_MAX (64u << 10)      /* labels of one series as text; more counts as overflow */
 #define NUMBER_BYTES_MAX      32
 
 struct series {
@@ -315,7 +314,7 @@ count_own(struct metrics *m, const char *name, const char *help, const char *abo
 	struct series *s;
 	uint64_t hash;
 
-	buf_init(&labels, LABELS_TEXT_BYTES_MAX);
+	buf_init(&labels, METRIC_LABELS_BYTES_MAX);
 	(void)labels_text(&labels, METRIC_COUNTER, NULL, &(struct metric_label){STR("metric"), str_from(about)}, 1);
 	hash = hash_str(buf_view(&labels));
 	s = family_find(f, buf_view(&labels), hash);
@@ -361,7 +360,7 @@ get(struct metrics *m, enum metric_type type, const char *name, const char *help
 	uint64_t hash;
 	bool fits;
 
-	buf_init(&text, LABELS_TEXT_BYTES_MAX);
+	buf_init(&text, METRIC_LABELS_BYTES_MAX);
 	fits = labels_text(&text, type, owner, labels, n_labels);
 	hash = hash_str(buf_view(&text));
 	(void)pthread_mutex_lock(&m->lock);

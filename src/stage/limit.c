@@ -21,7 +21,8 @@
  */
 
 #define LABEL_VALUES_MIN 10000        /* Alloy's lower bound of max_distinct_labels */
-#define LABEL_VALUES_MAX 1000000      /* upper bound: 100 MiB of buckets */
+#define LABEL_VALUES_MAX 1000000      /* upper bound: some 300 MiB of buckets */
+#define KEY_BYTES_MAX 64	      /* of a value; of a longer one the head and a hash tell it apart */
 
 struct limit_args {
 	double rate;
@@ -73,6 +74,7 @@ struct state {
 	struct str label;
 	size_t values_max;
 	struct metrics *metrics; /* NULL when only checking */
+	struct metric *forgotten; /* values whose bucket the bound has cut */
 	const char *component_id;
 	pthread_mutex_t lock;
 	struct map *young, *old; /* value → struct bucket; the old one is forgotten when the young one is full */
@@ -99,7 +101,12 @@ static void
 age(struct state *s)
 {
 	struct map *young = s->old;
+	uint64_t n = 0;
 
+	for (size_t i = 0; s->forgotten != NULL && i < map_len(s->old); i++)
+		n += !map_has(s->young, map_key(s->old, i));
+	if (s->forgotten != NULL)
+		metric_add(s->forgotten, n);
 	forget(s, s->old);
 	s->old = s->young;
 	s->young = young;
@@ -112,21 +119,37 @@ age(struct state *s)
 	}
 }
 
+/* A label's value may be as long as a line. */
+static struct str
+key_of(struct str value, char text[KEY_BYTES_MAX])
+{
+	uint64_t hash;
+
+	if (value.len < KEY_BYTES_MAX)
+		return value;
+	hash = hash_bytes(value.s, value.len, 0);
+	memcpy(text, value.s, KEY_BYTES_MAX - sizeof(hash));
+	memcpy(text + KEY_BYTES_MAX - sizeof(hash), &hash, sizeof(hash));
+	return (struct str){text, KEY_BYTES_MAX};
+}
+
 /* Valid until the next call. */
 static struct bucket *
 bucket_of(struct state *s, struct str value)
 {
-	struct bucket *bucket = map_get(s->young, value), *before;
+	char text[KEY_BYTES_MAX];
+	struct str key = key_of(value, text);
+	struct bucket *bucket = map_get(s->young, key), *before;
 
 	if (bucket != NULL)
 		return bucket;
 	bucket = mem_new(struct bucket);
-	before = map_get(s->old, value);
+	before = map_get(s->old, key);
 	if (before != NULL) {
 		*bucket = *before;
 		before->dropped = NULL;
 	}
-	(void)map_set(s->young, value, bucket);
+	(void)map_set(s->young, key, bucket);
 	if (map_len(s->young) >= s->values_max)
 		age(s);
 	return bucket;
@@ -166,6 +189,9 @@ build_by_label(struct stage_builder *b, struct state *s, const struct limit_args
 	s->values_max = a->max_distinct_labels < LABEL_VALUES_MIN ? LABEL_VALUES_MIN : (size_t)a->max_distinct_labels;
 	s->metrics = b->metrics;
 	s->component_id = arena_z(b->arena, str_from(b->component_id));
+	if (s->metrics != NULL)
+		s->forgotten = metric_get(s->metrics, METRIC_COUNTER, "longship_limit_forgotten_total",
+			"Label values whose bucket stage.limit has forgotten, because there were more than max_distinct_labels", s->component_id, NULL);
 	s->young = arena_make(b->arena, struct map);
 	s->old = arena_make(b->arena, struct map);
 	map_init(s->young);

@@ -453,13 +453,13 @@ find_series(struct state *s, struct family *f, const struct labels *labels)
 	if (cached->labels == labels)
 		return cached->series;
 	cached->labels = labels;
-	cached->series = map_get(&f->series, labels->text);
-	if (cached->series == NULL && map_len(&f->series) < METRIC_SERIES_MAX) {
+	cached->series = labels->text.len <= METRIC_LABELS_BYTES_MAX ? map_get(&f->series, labels->text) : NULL;
+	if (cached->series == NULL && labels->text.len <= METRIC_LABELS_BYTES_MAX && map_len(&f->series) < METRIC_SERIES_MAX) {
 		cached->series = mem_new(struct series);
 		cached->series->metric = make_metric(s, f, labels, true);
 		(void)map_set(&f->series, labels->text, cached->series);
 	} else if (cached->series == NULL) {
-		/* The registry has as many already: this is the one that the rest shares, which stays. */
+		/* The registry has as many already, or takes none as long: this is the one that the rest shares, which stays. */
 		f->rest.metric = make_metric(s, f, labels, false);
 		cached->series = &f->rest;
 	}

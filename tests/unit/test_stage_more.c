@@ -120,6 +120,28 @@ test_limit__forgets_generations(void **state)
 		arena_clear(f.arena);
 	}
 	assert_false(page_has(&f, "by_label"));
+	assert_true(page_has(&f, "longship_limit_forgotten_total{component_id=\"loki.process.t\",component_path=\"/\"} 10000\n"));
+	fixture_done(&f);
+}
+
+/* Of a long value the bucket keeps the head and a hash, and its series counts as overflow. */
+static void
+test_limit__long_values(void **state)
+{
+	static char one[6000], two[6000];
+	struct fixture f;
+	struct batch *b;
+
+	(void)state;
+	memset(one, 'v', sizeof(one) - 1);
+	memset(two, 'v', sizeof(two) - 1);
+	two[sizeof(two) - 2] = 'w';
+	fixture_init(&f, "stage.limit {\nrate = 0.001\nburst = 1\ndrop = true\nby_label_name = \"l\"\n}");
+	b = fixture_batch(&f, 4);
+	for (size_t i = 0; i < 4; i++)
+		fixture_add(&f, b, STR("x"), i % 2 == 0 ? one : two, NS_PER_S);
+	assert_int_equal(left(&f, b), 2);
+	assert_true(page_has(&f, "loki_process_dropped_lines_by_label_total{overflow=\"true\"} 2\n"));
 	fixture_done(&f);
 }
 
@@ -278,6 +300,7 @@ main(void)
 		cmocka_unit_test(test_limit__replay_is_not_charged),
 		cmocka_unit_test(test_limit__by_label),
 		cmocka_unit_test(test_limit__forgets_generations),
+		cmocka_unit_test(test_limit__long_values),
 		cmocka_unit_test(test_limit__waits_in_virtual_time),
 		cmocka_unit_test(test_metrics__values),
 		cmocka_unit_test(test_metrics__idle_series_go),

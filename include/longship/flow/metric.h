@@ -22,6 +22,7 @@
 #include "longship/base/str.h"
 
 #define METRIC_SERIES_MAX 10000
+#define METRIC_LABELS_BYTES_MAX (4u << 10) /* labels of one series as text, twice what Loki takes as a value; more counts as overflow */
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
