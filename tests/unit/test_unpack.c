@@ -133,6 +133,52 @@ test_unpack__a_file_that_grows(void **state)
 	(void)close(fd);
 }
 
+static void
+test_unpack__resumes_at_a_member(void **state)
+{
+	char path[] = "/tmp/longship-unpack.XXXXXX", buffer[100];
+	int first = packed("gzip -c", 1000), fd = mkstemp(path);
+	off_t size = lseek(first, 0, SEEK_END);
+	struct unpack *u = unpack_new(DECOMPRESS_GZ);
+	struct unpack_mark mark;
+
+	(void)state;
+	(void)unlink(path);
+	for (int i = 0; i < 3; i++)
+		append(fd, first, 0, size);
+	assert_int_equal(unpack_read(u, fd, buffer, 100, 20000), 100);
+	mark = unpack_mark(u, 20000);
+	assert_true(mark.in == 2 * (uint64_t)size && mark.out == 16000);
+	mark = unpack_mark(u, 10000);
+	assert_true(mark.in == (uint64_t)size && mark.out == 8000);
+	assert_int_equal(unpack_read(u, fd, buffer, 100, 24000), 0);
+	mark = unpack_mark(u, 24000);
+	assert_true(mark.in == 3 * (uint64_t)size && mark.out == 24000);
+	/* Back within what is known: from the second member. */
+	assert_int_equal(unpack_read(u, fd, buffer, 8, 16008), 8);
+	assert_memory_equal(buffer, "0000001\n", 8);
+	unpack_free(u);
+
+	/* Another life; the head is looked at first. */
+	u = unpack_new(DECOMPRESS_GZ);
+	unpack_resume(u, (struct unpack_mark){2 * (uint64_t)size, 16000});
+	assert_int_equal(unpack_read(u, fd, buffer, 4, 0), 4);
+	assert_int_equal(unpack_read(u, fd, buffer, 8, 16008), 8);
+	assert_memory_equal(buffer, "0000001\n", 8);
+	assert_false(u->doubtful);
+	unpack_free(u);
+
+	/* Not the file that it was: from the start. */
+	u = unpack_new(DECOMPRESS_GZ);
+	unpack_resume(u, (struct unpack_mark){10, 16000});
+	assert_int_equal(unpack_read(u, fd, buffer, 8, 16016), 8);
+	assert_memory_equal(buffer, "0000002\n", 8);
+	assert_int_equal(u->end, UNPACK_MORE);
+	unpack_free(u);
+	(void)close(first);
+	(void)close(fd);
+}
+
 /* Four of bzip2 at 3.7 MB fit in, a fifth does not; what is given back is free for the next. */
 static void
 test_unpack__memory_is_shared(void **state)
@@ -169,6 +215,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unpack__any_offset),
 		cmocka_unit_test(test_unpack__a_file_that_grows),
+		cmocka_unit_test(test_unpack__resumes_at_a_member),
 		cmocka_unit_test(test_unpack__memory_is_shared),
 	};
 

@@ -3,6 +3,9 @@
 #include "content.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "content_rules.h"
@@ -12,6 +15,8 @@
 #include "longship/base/mem.h"
 #include "longship/lang/diag.h"
 #include "longship/os/file.h"
+
+#define CURSOR_BYTES 80
 
 /* ---- Arguments ---- */
 
@@ -205,6 +210,54 @@ content_size(const struct content *c, uint64_t offset, uint64_t file_size)
 	if (u->end == UNPACK_COMPLETE || u->end == UNPACK_DAMAGED)
 		return u->out;
 	return (u->out > offset ? u->out : offset) + (file_size > u->in ? file_size - u->in : 0);
+}
+
+/* What is kept of a compressed file begins so many bytes before the offset, but at first there is nothing: then it is worth
+ * reading from before only where it decides about lines. */
+size_t
+content_before(const struct content *c, uint64_t offset, bool wanted)
+{
+	if (c->unpack != NULL && !wanted && c->rules->action != LONG_TRUNCATE)
+		return 0;
+	return offset < SPAN_BEFORE_BYTES ? (size_t)offset : SPAN_BEFORE_BYTES;
+}
+
+bool
+content_is_short(const struct content *c, uint64_t offset)
+{
+	return c->unpack != NULL && c->unpack->out < offset;
+}
+
+char *
+content_cursor(struct content *c, int fd, uint64_t offset)
+{
+	struct unpack_mark mark;
+	struct stat st;
+	char *text;
+
+	if (c->unpack == NULL)
+		return NULL;
+	mark = unpack_mark(c->unpack, offset);
+	if (mark.in == c->unpack->told || fstat(fd, &st) < 0)
+		return NULL;
+	c->unpack->told = mark.in;
+	text = mem_alloc(CURSOR_BYTES);
+	(void)snprintf(text, CURSOR_BYTES, "packed %" PRIu64 " %" PRIu64 " %" PRIu64, (uint64_t)st.st_ino, mark.in, mark.out);
+	return text;
+}
+
+void
+content_resume(struct content *c, int fd, const char *cursor)
+{
+	struct unpack_mark mark;
+	struct stat st;
+	uint64_t ino;
+
+	if (c->unpack == NULL || cursor == NULL ||
+		sscanf(cursor, "packed %" SCNu64 " %" SCNu64 " %" SCNu64, &ino, &mark.in, &mark.out) != 3)
+		return;
+	if (fstat(fd, &st) == 0 && (uint64_t)st.st_ino == ino && (uint64_t)st.st_size >= mark.in)
+		unpack_resume(c->unpack, mark);
 }
 
 bool

@@ -81,6 +81,14 @@ uint64_t content_taken(const struct content *, uint64_t offset);
 uint64_t content_size(const struct content *, uint64_t offset, uint64_t file_size);
 /* The file ends behind the bytes that were read last, and nothing will be added to its last line. */
 bool content_is_final(const struct content *);
+/* How many bytes before the offset are to be read with what stands there, of those that the caller wants. */
+size_t content_before(const struct content *, uint64_t offset, bool wanted);
+/* A compressed file is shorter than the offset now. */
+bool content_is_short(const struct content *, uint64_t offset);
+/* From where on the next life can read a compressed file to go on at the offset, as text to be freed; NULL: nothing new. And that text,
+ * in the next life; what is not of this file is ignored. */
+char *content_cursor(struct content *, int fd, uint64_t offset);
+void content_resume(struct content *, int fd, const char *cursor);
 /* The last bytes read are n; lines are used up to this offset. */
 void content_used(struct content *, const char *bytes, size_t n, uint64_t offset);
 /* The bytes at the start of the file decide about the encoding. text: what stands at offset. False: they are not all there yet. */

@@ -520,6 +520,7 @@ place_tail(struct follow *f, struct tail *t, uint64_t size)
 		/* The next start knows the file: it skips nothing of it, and looks for it if it was renamed by then. */
 		progress_note(&t->stream);
 	}
+	content_resume(&t->content, t->fd, t->stream.position_cursor);
 	return check_content(f, t, size);
 }
 

@@ -220,7 +220,8 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	receipt = stream_begin(s, lane, to, hole ? 1 : text.len, first_seen(t));
 	if (!packed)
 		prove_head(t, text);
-	t->proof = proof_hash(text.s + text.len - tail, tail);
+	/* Where less was read than the next look will have before it, nothing is known. */
+	t->proof = tail == PROOF_TAIL_BYTES || tail == to ? proof_hash(text.s + text.len - tail, tail) : 0;
 	/* Who opens a compressed file does not look into it. */
 	receipt->tail_hash = packed ? 0 : t->proof;
 	if (t->announce != NULL)
@@ -229,6 +230,7 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	wanted = receipt->passed ? receipt->wanted : lines;
 	t->text = text;
 	t->before = before;
+	receipt->cursor = content_cursor(&t->content, t->fd, to);
 	stream_end(s, lane, receipt, lines);
 	t->text = STR_EMPTY;
 	if (s->read_offset != to)
@@ -470,7 +472,7 @@ run(struct stream *s, struct lane *lane)
 {
 	struct tail *t = (struct tail *)s;
 	uint64_t limit = stream_next_limit(s), want = SPAN_BYTES_MAX;
-	size_t before = s->read_offset < PROOF_TAIL_BYTES ? (size_t)s->read_offset : PROOF_TAIL_BYTES;
+	size_t before = content_before(&t->content, s->read_offset, t->proof != 0);
 	char *buffer = lane_buffer(lane);
 	enum stream_state state;
 	struct stat st;
@@ -487,7 +489,6 @@ run(struct stream *s, struct lane *lane)
 	if ((uint64_t)st.st_size < content_taken(&t->content, s->read_offset) || (uint64_t)st.st_size < t->seen[t->n_seen - 1].size)
 		return cut(t);
 	note_size(t, (uint64_t)st.st_size);
-	note_lag(t, (uint64_t)st.st_size);
 	if (t->content.unpack == NULL && want > (uint64_t)st.st_size - s->read_offset)
 		want = (uint64_t)st.st_size - s->read_offset;
 	if (want > limit - s->read_offset)
@@ -496,10 +497,11 @@ run(struct stream *s, struct lane *lane)
 		(void)content_recognise(&t->content, t->fd, STR_EMPTY, s->read_offset);
 	/* Also where the file is no larger: it may have been emptied and written to the same size. */
 	n = content_read(&t->content, t->fd, buffer, before + (size_t)want, s->read_offset - before, limit != UINT64_MAX);
+	note_lag(t, (uint64_t)st.st_size);
 	if (n < 0)
 		return read_failed(t, (int)-n);
 	tell_damage(t);
-	if ((size_t)n < before)
+	if ((size_t)n < before || content_is_short(&t->content, s->read_offset))
 		return come_too_short(t, (uint64_t)st.st_size);
 	if (!still_the_same(t, buffer, before) || !begins_as_seen(t, buffer, (size_t)n))
 		return cut(t);

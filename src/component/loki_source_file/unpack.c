@@ -51,13 +51,44 @@ unpack_free(struct unpack *u)
 	mem_free(u);
 }
 
+struct unpack_mark
+unpack_mark(const struct unpack *u, uint64_t offset)
+{
+	for (size_t i = 2; i-- > 0;) {
+		if (u->marks[i].out <= offset)
+			return u->marks[i];
+	}
+	return (struct unpack_mark){0};
+}
+
+void
+unpack_resume(struct unpack *u, struct unpack_mark mark)
+{
+	assert(u->in == 0 && u->decompressor == NULL);
+	u->marks[0] = (struct unpack_mark){0};
+	u->marks[1] = mark;
+	u->doubtful = mark.in > 0;
+}
+
 static void
-start_over(struct unpack *u)
+go_to(struct unpack *u, struct unpack_mark mark)
 {
 	drop_decompressor(u);
 	drop_kept(u);
-	u->in = u->out = 0;
+	u->in = mark.in;
+	u->out = mark.out;
 	u->end = UNPACK_MORE;
+	u->tries = u->doubtful && mark.in == u->marks[1].in;
+}
+
+/* All of the input before `in` makes the bytes before `out`. */
+static void
+note_mark(struct unpack *u, uint64_t in, uint64_t out)
+{
+	if (in <= u->marks[1].in)
+		return;
+	u->marks[0] = u->marks[1];
+	u->marks[1] = (struct unpack_mark){in, out};
 }
 
 /* One always gets what it needs. */
@@ -105,6 +136,9 @@ make(struct unpack *u, int fd, char *to, size_t bytes)
 		do {
 			r = decompressor_run(u->decompressor, &in, to + done, bytes - done, &made);
 			done += r == 0 ? made : 0;
+			u->doubtful = u->doubtful && !(u->tries && r == 0 && made > 0);
+			if (r == 0 && decompressor_complete(u->decompressor))
+				note_mark(u, u->in + (uint64_t)n - in.len, u->out + done);
 		} while (r == 0 && made > 0 && done < bytes);
 		u->in += (size_t)n - in.len;
 		u->end = UNPACK_MORE;
@@ -141,16 +175,18 @@ skip_to(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offset)
 	return 0;
 }
 
-ssize_t
-unpack_read(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offset)
+static ssize_t
+read_from(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offset)
 {
+	struct unpack_mark mark;
 	size_t have = 0;
 	ssize_t n;
 	int r;
 
 	assert(bytes > 0);
-	if (offset < u->out - u->n_kept)
-		start_over(u);
+	mark = unpack_mark(u, offset);
+	if (offset < u->out - u->n_kept || mark.out > u->out)
+		go_to(u, mark);
 	if (u->n_kept > 0 && offset < u->out) {
 		size_t from = u->n_kept - (size_t)(u->out - offset);
 
@@ -170,6 +206,20 @@ unpack_read(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offse
 	}
 	n = u->end == UNPACK_MORE ? make(u, fd, buffer + have, bytes - have) : 0;
 	return n < 0 ? n : (ssize_t)have + n;
+}
+
+ssize_t
+unpack_read(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offset)
+{
+	ssize_t n = read_from(u, fd, buffer, bytes, offset);
+
+	/* A mark of an earlier life, but it is not the same file. */
+	if (u->end == UNPACK_DAMAGED && u->tries && u->doubtful) {
+		u->marks[0] = u->marks[1] = (struct unpack_mark){0};
+		go_to(u, u->marks[0]);
+		n = read_from(u, fd, buffer, bytes, offset);
+	}
+	return n;
 }
 
 void
@@ -194,5 +244,5 @@ unpack_rest(struct unpack *u)
 	if (u->end == UNPACK_COMPLETE || u->end == UNPACK_DAMAGED || atomic_load(&in_use) > UNPACK_MEMORY_BYTES_MAX / 2)
 		drop_decompressor(u);
 	if (u->end == UNPACK_CUT && u->decompressor == NULL)
-		start_over(u);
+		go_to(u, u->marks[1]);
 }
