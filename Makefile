@@ -149,6 +149,7 @@ check-headers: $(BUILD)/.flags ## each header compiles alone, and twice
 check-docs: all ## docs/components are what the program says, the examples are valid, formatted and pass their tests
 	@tests/support/docs.sh --test
 	@for f in docs/examples/*.alloy; do $(LONGSHIP) validate $$f && $(LONGSHIP) fmt --test $$f || exit 1; done
+	@LOKI_URL=http://loki/ NODE_NAME=n $(LONGSHIP) validate packaging/kubernetes/config.alloy && $(LONGSHIP) fmt --test packaging/kubernetes/config.alloy
 	@for f in docs/examples/*.test.jsonl; do $(LONGSHIP) test $${f%.test.jsonl}.alloy $$f || exit 1; done
 
 check-unit: $(UNIT) ## the unit tests (packaging runs this one)

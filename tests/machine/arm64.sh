@@ -15,7 +15,7 @@ libraries=$(sed -n '/^Build-Depends:/,/^[A-Z][a-z-]*:/p' "$here/../../packaging/
 	grep -E '^(lib.*|nettle|zlib1g)-dev$' | grep -v openssl | sed 's/$/:arm64/' | paste -sd ' ')
 root_make arm64 ca-certificates "export DEBIAN_FRONTEND=noninteractive
 	dpkg --add-architecture arm64 && apt-get update -qq &&
-	apt-get install -y --no-install-recommends build-essential git crossbuild-essential-arm64 debhelper pkg-config pkgconf:arm64 qemu-user-static python3 curl \
+	apt-get install -y --no-install-recommends build-essential git crossbuild-essential-arm64 debhelper pkg-config pkgconf:arm64 qemu-user-static python3 curl zstd bzip2 \
 		$libraries libcmocka-dev:arm64 && apt-get clean" || exit 1
 
 # The tree as it is; times are kept, so that make builds what has changed.
