@@ -488,7 +488,6 @@ run(struct stream *s, struct lane *lane)
 	/* Also when it is shorter than it was, but not than what was read of it. */
 	if ((uint64_t)st.st_size < content_taken(&t->content, s->read_offset) || (uint64_t)st.st_size < t->seen[t->n_seen - 1].size)
 		return cut(t);
-	note_size(t, (uint64_t)st.st_size);
 	if (t->content.unpack == NULL && want > (uint64_t)st.st_size - s->read_offset)
 		want = (uint64_t)st.st_size - s->read_offset;
 	if (want > limit - s->read_offset)
@@ -497,14 +496,15 @@ run(struct stream *s, struct lane *lane)
 		(void)content_recognise(&t->content, t->fd, STR_EMPTY, s->read_offset);
 	/* Also where the file is no larger: it may have been emptied and written to the same size. */
 	n = content_read(&t->content, t->fd, buffer, before + (size_t)want, s->read_offset - before, limit != UINT64_MAX);
+	if (n >= (ssize_t)before && (!still_the_same(t, buffer, before) || !begins_as_seen(t, buffer, (size_t)n)))
+		return cut(t);
+	note_size(t, (uint64_t)st.st_size);
 	note_lag(t, (uint64_t)st.st_size);
 	if (n < 0)
 		return read_failed(t, (int)-n);
 	tell_damage(t);
 	if ((size_t)n < before || content_is_short(&t->content, s->read_offset))
 		return come_too_short(t, (uint64_t)st.st_size);
-	if (!still_the_same(t, buffer, before) || !begins_as_seen(t, buffer, (size_t)n))
-		return cut(t);
 	return use_bytes(t, lane, buffer + before, before, (size_t)n - before, limit, (uint64_t)st.st_size);
 }
 
