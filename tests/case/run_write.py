@@ -249,7 +249,7 @@ def reason_to_skip(case):
     if case["op"] == "label_string" and any(k.startswith("__") for k in case["in"]):
         return "loki.source.api takes no such labels"
     if case["op"] == "config" and "wal {" in case["config"]:
-        return "there is no wal block"
+        return "there is no WAL"
     return None
 
 

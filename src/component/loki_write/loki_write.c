@@ -18,6 +18,7 @@ struct write_args {
 	int64_t max_streams;
 	struct dead_letter_args *dead_letter;
 	struct guard_args *guard;
+	void *wal;
 };
 
 struct dead_letter_args {
@@ -33,6 +34,8 @@ static const struct arg_spec dead_letter_spec[] = {
 	{0},
 };
 
+static const struct arg_spec no_spec[] = {{0}};
+
 static const struct arg_spec write_spec[] = {
 	{.name = "endpoint", .kind = ARG_BLOCKS, .offset = offsetof(struct write_args, endpoints), .sub = endpoint_spec,
 		.sub_size = sizeof(struct endpoint_args), .sub_check = endpoint_check, .doc = "Where to send; each endpoint gets all entries."},
@@ -40,6 +43,9 @@ static const struct arg_spec write_spec[] = {
 		.doc = "Labels for entries that do not have them."},
 	{.name = "max_streams", .kind = ARG_INT, .offset = offsetof(struct write_args, max_streams), .fallback = "0", .min = 0,
 		.max = INT32_MAX, .doc = "Streams in one request, 0 for no limit; entries of further streams are refused and counted."},
+	{.name = "wal", .kind = ARG_BLOCK, .flags = ARG_UNSUPPORTED, .offset = offsetof(struct write_args, wal), .sub = no_spec,
+		.sub_size = sizeof(struct value),
+		.doc = "There is no WAL yet: files and journals are read again from where Loki has stored them, pushes are answered when they are stored."},
 	{.name = "guard", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, guard), .sub = guard_spec, .sub_size = sizeof(struct guard_args),
 		.doc = "Limits that are kept before anything is sent."},
 	{.name = "dead_letter", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, dead_letter), .sub = dead_letter_spec,
