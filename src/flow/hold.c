@@ -255,8 +255,9 @@ put_runs(const struct hold *h, struct batch *out, size_t to)
 		const struct receipt_run *run = &h->runs.items[i];
 		const struct receipt *first = h->runs.items[0].receipt;
 
-		if (run->receipt != first && run->receipt->stream == first->stream)
-			receipt_begun(run->receipt, run->line, run->lines, first->from);
+		if (run->receipt != first)
+			receipt_begun(run->receipt, run->line, run->lines,
+				run->receipt->stream == first->stream ? first->from : BEGUN_EARLIER);
 	}
 	if (h->runs.len > 1 || h->runs.items[0].receipt != out->receipt) {
 		struct joined *made = arena_alloc(out->arena, sizeof(*made) + h->runs.len * sizeof(made->runs[0]));

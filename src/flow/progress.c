@@ -74,13 +74,13 @@ struct record {
 	char packed[POSITIONS_MEMORY_BYTES_MAX];
 };
 
-/* Where there are too many, with what lies between. */
+/* Those of two spans stay apart: each is read again with its span's times. Where there are too many, with what lies between. */
 static void
 add_hole(struct position *p, const struct open_run *run)
 {
 	struct position_hole *last = p->n_holes > 0 ? &p->holes[p->n_holes - 1] : NULL;
 
-	if (last != NULL && (run->from <= last->to || p->n_holes == POSITIONS_HOLES_MAX))
+	if (last != NULL && (run->from < last->to || p->n_holes == POSITIONS_HOLES_MAX))
 		last->to = run->to > last->to ? run->to : last->to;
 	else
 		p->holes[p->n_holes++] = (struct position_hole){run->from, run->to};

@@ -146,11 +146,15 @@ unpack_mark(struct str packed, struct memory *m, struct replay *r)
 
 /* Lines whose entry began in a span that is not read again were settled with it. */
 static void
-settle_begun(const struct stream *s, struct replay *r)
+settle_begun(struct stream *s, struct replay *r)
 {
 	for (size_t i = 0; i < r->begun.len; i++) {
 		struct begun_run *b = &r->begun.items[i];
 
+		if (b->from == BEGUN_EARLIER) {
+			b->settled = s->ops->waits == NULL || !s->ops->waits(s);
+			continue;
+		}
 		b->settled = b->from < r->from;
 		for (size_t k = 0; k < s->replays.len && b->settled; k++)
 			b->settled = s->replays.items[k].from != b->from;

@@ -137,16 +137,19 @@ resent=$((resent + $(metric ship longship_entries_resent_total)))
 prove "nothing was sent again" is "$resent" 0
 all_are $((2 * count))
 
-say "longship is killed within records"
-python3 "$work/write.py" "$multi" "$cri" "$run" $((2 * count)) "$count" 0 "$epoch" &
+say "longship is killed anywhere, while files are rotated anywhere"
+python3 "$work/write.py" "$multi" "$cri" "$run" $((2 * count)) "$count" 1 "$epoch" &
 writer=$!
-for _ in 1 2 3 4; do
-	now=$(stored '{job="held"}')
-	wait_for "$DEADLINE" "more arrives" more $((now + 100))
+kills=0
+until gone "$writer"; do
+	sleep "0.$((RANDOM % 90 + 10))"
 	ship_kill ship
-	ship_again ship
+	kills=$((kills + 1))
+	ship_start_only ship "$work/ship.alloy"
 done
 wait "$writer"
+wait_for "$DEADLINE" "longship is ready" ship_ready ship
+prove "longship was killed" between 5 "$kills" 1000
 all_arrive $((3 * count))
 all_are $((3 * count))
 ship_stop ship

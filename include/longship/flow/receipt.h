@@ -35,9 +35,10 @@ struct open_run { /* consecutive lines that are not settled, and where they stan
 	uint64_t from, to;
 };
 
+#define BEGUN_EARLIER UINT64_MAX
 struct begun_run { /* lines of an entry that began in an earlier span of the stream: they are settled when that one is */
 	uint32_t line, lines;
-	uint64_t from; /* of the span in which it began */
+	uint64_t from; /* of the span in which it began; BEGUN_EARLIER: in an earlier stream of the lineage */
 	bool settled;  /* was, when this span was read again: not to be handed on */
 };
 
@@ -101,7 +102,7 @@ void receipt_hold(struct receipt *, uint32_t line, uint32_t lines);
 /* The hold of just these lines has ended: they were handed on, or are given up (discard: read again). Lane thread, or control while
  * the lane is parked. */
 void receipt_unhold(struct receipt *, uint32_t line, uint32_t lines, bool discard);
-/* These lines belong to an entry that began in the span at `from`. Lane thread. */
+/* These lines belong to an entry that began in the span at `from` (or BEGUN_EARLIER). Lane thread. */
 void receipt_begun(struct receipt *, uint32_t line, uint32_t lines, uint64_t from);
 /* Whether a line, which begins at the offset, is to be handed on: false when it was settled before the span was read again. Lane thread,
  * once for each line. */

@@ -52,6 +52,8 @@ struct stream_ops {
 	/* Where the lines of these runs, which ascend, stand in the source: for what is held beyond the span. Called in stream_end. False: not known.
 	 * NULL: the source cannot read single lines again, so the position waits for what is held. Lane thread. */
 	bool (*locate)(struct stream *, struct lane *, struct receipt *, struct open_run *, size_t n);
+	/* Whether something of an earlier stream of its lineage is not settled. NULL: there is none. Lane thread. */
+	bool (*waits)(struct stream *);
 };
 
 struct replay { /* a span that was read before */

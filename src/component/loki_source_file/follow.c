@@ -525,6 +525,14 @@ place_tail(struct follow *f, struct tail *t, uint64_t size)
 }
 
 static void
+join_lineage(struct follow *f, struct tail *t)
+{
+	if (f->lineage == 0)
+		f->lineage = t->stream.lineage;
+	t->stream.lineage = f->lineage;
+}
+
+static void
 run_tail(struct follow *f, struct tail *t)
 {
 	struct lanes *lanes = f->shared->component->runtime->lanes;
@@ -542,9 +550,7 @@ run_tail(struct follow *f, struct tail *t)
 		log_info(f->shared->component->id, "start tailing file", "path", f->path, "offset",
 			log_i64((int64_t)t->stream.read_offset), NULL);
 	}
-	if (f->lineage == 0)
-		f->lineage = t->stream.lineage;
-	t->stream.lineage = f->lineage;
+	join_lineage(f, t);
 	if (f->rotated.len > 0)
 		tail_follow_on(t, f->rotated.items[f->rotated.len - 1]);
 	f->current = t;
@@ -871,6 +877,7 @@ read_on(struct follow *f, const struct file_id *id, int fd)
 	atomic_store(&t->rotated, true);
 	t->metrics = *use_path(f->shared, f->path);
 	(void)map_set(&f->shared->live, t->stream.key, t);
+	join_lineage(f, t);
 	if (f->rotated.len > 0)
 		tail_follow_on(t, f->rotated.items[f->rotated.len - 1]);
 	vec_push(&f->rotated, t);
@@ -921,6 +928,21 @@ is_unchanged(const struct follow *f, const struct stat *st)
 	return (uint64_t)st->st_size == f->rest_size && st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec == f->rest_mtime_ns;
 }
 
+/* It was rotated away after the earlier generations were looked for, so it is one of them now. */
+static bool
+came_too_late(struct follow *f, bool there, const struct stat *st)
+{
+	bool late = f->awaited_ino != 0 && f->current == NULL && !f->resting &&
+		(!there || st->st_dev != f->awaited_dev || st->st_ino != f->awaited_ino);
+
+	f->awaited_ino = 0;
+	if (late) {
+		f->past_due = f->missing = true;
+		f->shared->look_soon(f->shared->component);
+	}
+	return late;
+}
+
 /* retired: what the path named until now was just rotated away. */
 static void
 look(struct follow *f, bool retired)
@@ -931,7 +953,7 @@ look(struct follow *f, bool retired)
 	if (f->past_due)
 		return;
 	(void)folder_watch(f->at.folder);
-	if (f->lost)
+	if (f->lost || came_too_late(f, there, &st))
 		return;
 	if (f->resting && (!there || !is_file(&f->id, &st))) {
 		rest_lose(f);

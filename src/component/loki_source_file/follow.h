@@ -47,6 +47,7 @@ struct follow { /* one for each target: thousands, so its size matters */
 	struct tail *current;       /* NULL: nothing open */
 	VEC(struct tail *) rotated; /* earlier generations that are still read or not settled */
 	uint64_t lineage;           /* of all generations of the path, for what goes on from one to the next; 0 before the first */
+	uint64_t awaited_dev, awaited_ino; /* what the path named when its earlier generations were looked for, until it is opened; 0: nothing */
 	char *announce;             /* for the next tail (struct tail) */
 	int64_t last_born_ns;       /* of what the path named before, while it is not known what it names now */
 	int64_t last_opened_ns;     /* realtime; 0: it is known */

@@ -27,6 +27,7 @@ struct known { /* a generation in the store */
 	struct file_id id;
 	bool any_ordinal; /* of a placed position */
 	uint64_t position;
+	bool has_holes; /* not all before the position is settled */
 	struct proof proof;
 	int64_t updated_ns;
 	bool found;
@@ -120,7 +121,8 @@ load_one(void *ptr, struct str key, struct str path, struct str labels, const st
 		return true;
 	if (file_key_parse(key, &file) && str_eq(file.component, component))
 		note_known(p->shared, list, &(struct known){.id = {file.file.dev, file.file.ino, file.file.birth_ns, file.generation, file.ordinal},
-					 .position = position->offset, .updated_ns = position->updated_ns}, position);
+					 .position = position->offset, .has_holes = position->n_holes > 0,
+			.updated_ns = position->updated_ns}, position);
 	else if (placed_from_entry(key, path, labels, position, &placed) && str_eq(placed.component, component) && placed.file.ino != 0 &&
 		placed.kind == PLACED_OFFSET)
 		note_known(p->shared, list, &(struct known){.id = {placed.file.dev, placed.file.ino, placed.file.birth_ns, 0, 0},
@@ -621,7 +623,9 @@ read_one(struct follow *f, struct candidate *c, bool newest)
 	struct stat st;
 	int fd;
 
-	if (c->kept_fd < 0 && c->known != NULL && !c->packed && c->file.size == c->known->position &&
+	bool all = c->known != NULL && !c->known->has_holes;
+
+	if (c->kept_fd < 0 && all && !c->packed && c->file.size == c->known->position &&
 		(!newest || clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS))
 		return true;
 	fd = c->kept_fd >= 0 ? take_kept(c->kept_fd, &st) : follow_open(c->path, &st);
@@ -632,7 +636,7 @@ read_one(struct follow *f, struct candidate *c, bool newest)
 		say_unreadable(f, c, -fd);
 		return true;
 	}
-	if (c->packed && c->known != NULL && c->format == DECOMPRESS_GZ && text_bytes_of_gzip(fd, c->file.size) == (uint32_t)c->known->position) {
+	if (c->packed && all && c->format == DECOMPRESS_GZ && text_bytes_of_gzip(fd, c->file.size) == (uint32_t)c->known->position) {
 		(void)close(fd);
 		return true;
 	}
@@ -743,6 +747,8 @@ generations_recover(struct past *p, struct follow *f)
 {
 	struct known_list *list = map_get(&p->paths, str_from(f->path));
 
+	f->awaited_dev = list != NULL ? list->current.dev : 0;
+	f->awaited_ino = list != NULL ? list->current.ino : 0;
 	if (list == NULL || list->items.len == 0)
 		return true;
 	f->opened = true; /* what follows is read from its start */

@@ -246,6 +246,22 @@ locate(struct stream *s, struct lane *lane, struct receipt *r, struct open_run *
 	return content_locate(&t->content, s, lane, r, t->text, t->before, runs, n);
 }
 
+static bool
+waits(struct stream *s)
+{
+	for (const struct tail *before = ((struct tail *)s)->after; before != NULL; before = before->after) {
+		const struct stream *b = &before->stream;
+		bool unsettled;
+
+		(void)pthread_mutex_lock(&b->ledger->lock);
+		unsettled = b->oldest != NULL || b->passed != NULL || b->unread.len > 0;
+		(void)pthread_mutex_unlock(&b->ledger->lock);
+		if (unsettled)
+			return true;
+	}
+	return false;
+}
+
 static enum stream_state
 fail(struct tail *t, int err)
 {
@@ -560,4 +576,5 @@ free_tail(struct stream *s)
 	mem_free(t);
 }
 
-static const struct stream_ops ops = {.run = run, .rewound = rewound, .closed = closed, .free = free_tail, .locate = locate};
+static const struct stream_ops ops = {.run = run, .rewound = rewound, .closed = closed, .free = free_tail, .locate = locate,
+	.waits = waits};
