@@ -51,6 +51,7 @@ struct state {
 	const struct timefmt *rfc3339;
 	struct holds *holds;
 	struct metric *flushed, *truncated; /* NULL when only checking */
+	struct stage_failure *malformed;
 };
 
 static void *
@@ -71,6 +72,7 @@ build(struct stage_builder *b, const void *arguments)
 	s->label = STR("stream");
 	s->rfc3339 = timefmt_compile(b->arena, STR("2006-01-02T15:04:05.999999999Z07:00"));
 	s->holds = holds_new(b, &(struct hold_rules){.stage = "cri", .joint = STR(""), .wait_ns = ABANDONED_NS, .real_only = true});
+	s->malformed = stage_failure_new(b, "not a line of a container runtime");
 	if (b->metrics != NULL) {
 		s->flushed = metric_get(b->metrics, METRIC_COUNTER, "loki_process_cri_partial_lines_flushed_total",
 			"A count of partial lines that were flushed prematurely due to the max_partial_lines limit being exceeded",
@@ -98,11 +100,14 @@ parse(const struct state *s, struct batch *b, uint8_t *kinds)
 	bool any = false;
 	struct timefmt_time t;
 	struct cri cri;
+	size_t n_malformed = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
 		kinds[i] = KIND_OTHER;
-		if (!cri_parse(b->line[i], &cri))
+		if (!cri_parse(b->line[i], &cri)) {
+			n_malformed++;
 			continue;
+		}
 		kinds[i] = cri.partial ? KIND_PARTIAL : KIND_FULL;
 		any = any || cri.partial;
 		batch_set_cell(b, s->flags, i, cell_string(cri.partial ? STR("P") : STR("F")));
@@ -114,6 +119,7 @@ parse(const struct state *s, struct batch *b, uint8_t *kinds)
 		if (timefmt_parse(s->rfc3339, cri.time, tz_utc(), tz_utc(), &t))
 			(void)timefmt_to_ns(&t, &b->ts[i]);
 	}
+	stage_failed(s->malformed, b, n_malformed);
 	return any;
 }
 

@@ -28,11 +28,15 @@ build(struct stage_builder *b, const void *arguments)
 	return s->sequence != NULL ? s : NULL;
 }
 
-/* Most lines have neither ESC nor the C1 control, U+009B, in UTF-8. */
-static bool
-may_have_one(struct str line)
+/* Where a sequence may begin from an offset on: at ESC, or at the C1 control U+009B in UTF-8. Most lines have neither: their length. */
+static size_t
+find_start(struct str line, size_t from)
 {
-	return line.len > 0 && (memchr(line.s, 0x1b, line.len) != NULL || memmem(line.s, line.len, "\xc2\x9b", 2) != NULL);
+	struct str rest = str_from_offset(line, from);
+	const char *escape = rest.len > 0 ? memchr(rest.s, 0x1b, rest.len) : NULL;
+	const char *control = rest.len > 0 ? memmem(rest.s, escape != NULL ? (size_t)(escape - rest.s) : rest.len, "\xc2\x9b", 2) : NULL;
+
+	return control != NULL ? (size_t)(control - line.s) : escape != NULL ? (size_t)(escape - line.s) : line.len;
 }
 
 /* What is beyond the match limit stays as it is. */
@@ -40,9 +44,9 @@ static struct str
 strip(const struct state *s, struct arena *arena, struct regex_match *match, struct str line)
 {
 	char *out = NULL;
-	size_t from = 0, len = 0;
+	size_t from = 0, len = 0, start;
 
-	while (from < line.len && regex_match(s->sequence, line, from, match) == REGEX_YES) {
+	while ((start = find_start(line, from)) < line.len && regex_match(s->sequence, line, start, match) == REGEX_YES) {
 		if (out == NULL)
 			out = arena_alloc(arena, line.len);
 		memcpy(out + len, line.s + from, match->at[0] - from);
@@ -62,7 +66,7 @@ apply(void *state, struct batch *b)
 	struct regex_match match = {0};
 
 	for (size_t i = 0; i < b->n; i++) {
-		if (may_have_one(b->line[i]))
+		if (find_start(b->line[i], 0) < b->line[i].len)
 			b->line[i] = strip(s, b->arena, &match, b->line[i]);
 	}
 	regex_match_done(&match);

@@ -15,7 +15,7 @@
 # Prints one line for each run, then medians. Exit status 1 when not all lines arrived.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); top=$(cd "$here/../.." && pwd)
-size_mib=1024 runs=3 workloads="W1 W2 logfmt regex template" lanes=1 dir= keep= decode=
+size_mib=1024 runs=3 workloads="W1 W2 logfmt cri regex template" lanes=1 dir= keep= decode=
 while getopts s:r:w:l:d:kc option; do
 	case $option in
 	s) size_mib=$OPTARG ;; r) runs=$OPTARG ;; w) workloads=$OPTARG ;; l) lanes=$OPTARG ;; d) dir=$OPTARG ;; k) keep=1 ;; c) decode=--decode ;;
