@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "longship/codec/regex.h"
+#include "longship/flow/label_memo.h"
 
 /* What most stages need to be built and to read their source. */
 
@@ -83,42 +84,47 @@ stage_text_made(const struct batch *b, size_t column, size_t i, struct str *ret)
 	return true;
 }
 
-struct str
-stage_name_sanitized(struct arena *arena, struct str name)
+struct stage_names
+stage_names_copy(struct stage_builder *b, const struct str_list *list)
 {
-	char *out = arena_alloc(arena, name.len + 1);
-	size_t len = 0;
+	struct stage_names names = {list->n, arena_array(b->arena, struct str, list->n + 1)};
 
-	if (name.len == 0)
-		return STR("_");
-	for (size_t at = 0; at < name.len;) {
-		uint32_t rune;
-		size_t n = str_utf8_decode(str_from_offset(name, at), &rune);
-		char c = name.s[at];
-		bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9' && at > 0);
-
-		out[len++] = fine ? c : '_';
-		at += n > 0 ? n : 1;
-	}
-	return (struct str){out, len};
+	for (size_t i = 0; i < list->n; i++)
+		names.items[i] = arena_str(b->arena, list->items[i]);
+	return names;
 }
 
-struct str
-stage_concat(struct arena *arena, struct str a, struct str b)
+bool
+stage_names_have(const struct stage_names *names, struct str name)
 {
-	char *out = arena_alloc(arena, a.len + b.len + 1);
+	for (size_t i = 0; i < names->n; i++)
+		if (str_eq(names->items[i], name))
+			return true;
+	return false;
+}
 
-	if (a.len > 0)
-		memcpy(out, a.s, a.len);
-	if (b.len > 0)
-		memcpy(out + a.len, b.s, b.len);
-	return (struct str){out, a.len + b.len};
+static const struct labels *
+filtered(const struct stage_names *names, bool keep, struct labels_table *table, const struct labels *base)
+{
+	struct label items[LABELS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < base->n; i++)
+		if (stage_names_have(names, base->items[i].name) == keep)
+			items[n++] = base->items[i];
+	return labels_intern(table, items, n);
 }
 
 void
-stage_set_found(struct batch *b, size_t i, struct str name, struct str value, bool overwrite)
+stage_filter_labels(const struct stage_names *names, bool keep, struct batch *b)
 {
-	if (!overwrite && batch_named(b, name, i).kind != CELL_ABSENT)
-		name = stage_concat(b->arena, name, STR("_extracted"));
-	batch_set_named(b, name, i, cell_string(value));
+	struct label_memo *memo = label_memo_new(b->arena, 0);
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct labels **result = label_memo_at(memo, b->labels[i], NULL);
+
+		if (*result == NULL)
+			*result = filtered(names, keep, b->table, b->labels[i]);
+		b->labels[i] = *result;
+	}
 }

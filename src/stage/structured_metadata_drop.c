@@ -16,50 +16,32 @@ static const struct arg_spec args[] = {
 	{0},
 };
 
-struct state {
-	size_t n;
-	struct str *names;
-};
-
 static void *
 build(struct stage_builder *b, const void *arguments)
 {
 	const struct structured_metadata_drop_args *a = arguments;
-	struct state *s = arena_make(b->arena, struct state);
+	struct stage_names *names = arena_make(b->arena, struct stage_names);
 
 	if (a->values.n == 0)
 		return stage_fail(b, "structured_metadata_drop stage config cannot be empty");
-	s->n = a->values.n;
-	s->names = arena_array(b->arena, struct str, s->n);
-	for (size_t k = 0; k < s->n; k++)
-		s->names[k] = arena_str(b->arena, a->values.items[k]);
-	return s;
-}
-
-static bool
-is_named(const struct state *s, struct str name)
-{
-	for (size_t k = 0; k < s->n; k++) {
-		if (str_eq(s->names[k], name))
-			return true;
-	}
-	return false;
+	*names = stage_names_copy(b, &a->values);
+	return names;
 }
 
 static const struct metadata *
-without(const struct state *s, struct arena *arena, const struct metadata *old)
+without(const struct stage_names *names, struct arena *arena, const struct metadata *old)
 {
 	struct metadata *made;
 	size_t n = 0;
 
 	for (size_t k = 0; k < old->n; k++)
-		n += !is_named(s, old->items[k].name);
+		n += !stage_names_have(names, old->items[k].name);
 	if (n == old->n || n == 0)
 		return n == 0 ? NULL : old;
 	made = arena_alloc(arena, sizeof(*made) + n * sizeof(made->items[0]));
 	made->n = 0;
 	for (size_t k = 0; k < old->n; k++) {
-		if (!is_named(s, old->items[k].name))
+		if (!stage_names_have(names, old->items[k].name))
 			made->items[made->n++] = old->items[k];
 	}
 	return made;
@@ -68,11 +50,11 @@ without(const struct state *s, struct arena *arena, const struct metadata *old)
 static void
 apply(void *state, struct batch *b)
 {
-	const struct state *s = state;
+	const struct stage_names *names = state;
 
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->metadata[i] != NULL)
-			b->metadata[i] = without(s, b->arena, b->metadata[i]);
+			b->metadata[i] = without(names, b->arena, b->metadata[i]);
 	}
 }
 

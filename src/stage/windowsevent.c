@@ -1,54 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog_priv.h"
 #include "longship/codec/unicode.h"
+#include "longship/flow/windows_message.h"
 
 /*
  * stage.windowsevent: the message of a Windows event, whose sections are separated by empty lines, becomes extracted
  * values. The first section is the description; in the others a title prefixes the keys that follow it.
  */
 
-struct windowsevent_args {
-	struct str source;
-	bool drop_invalid_labels, overwrite_existing;
-};
-
-static const struct arg_spec args[] = {
-	{.name = "source",
-		.kind = ARG_STRING,
-		.offset = offsetof(struct windowsevent_args, source),
-		.fallback = "\"message\"",
-		.doc = "Extracted value that holds the message."},
-	{.name = "drop_invalid_labels",
-		.kind = ARG_BOOL,
-		.offset = offsetof(struct windowsevent_args, drop_invalid_labels),
-		.doc = "Leave out keys that are no label names, instead of changing them."},
-	{.name = "overwrite_existing",
-		.kind = ARG_BOOL,
-		.offset = offsetof(struct windowsevent_args, overwrite_existing),
-		.doc = "Overwrite extracted values of the same name, instead of adding \"_extracted\" to the key."},
-	{0},
-};
-
-struct state {
-	size_t source;
-	bool drop_invalid, overwrite;
-};
-
-/* Alloy drops an entry whose message is null, and counts nothing; here it is counted in the ledger. */
 static const struct drop_reason invalid = {.name = "windowsevent_invalid"};
 
 static void *
 build(struct stage_builder *b, const void *arguments)
 {
-	const struct windowsevent_args *a = arguments;
-	struct state *s = arena_make(b->arena, struct state);
+	const struct windows_message_args *a = arguments;
 
 	if (!stage_label_name_valid(a->source))
 		return stage_fail(b, "invalid label name: %.*s", STR_FMT(a->source));
-	s->source = columns_number(b->columns, a->source);
-	s->drop_invalid = a->drop_invalid_labels;
-	s->overwrite = a->overwrite_existing;
-	return s;
+	return windows_message_build(b, a);
 }
 
 /* The text without these characters. */
@@ -66,17 +35,11 @@ without(struct arena *arena, struct str text, const char *characters)
 }
 
 static void
-set_value(const struct state *s, struct batch *b, size_t i, struct str key, struct str value)
+set_value(const struct windows_message *s, struct batch *b, size_t i, struct str key, struct str value)
 {
 	key = without(b->arena, key, "\t\r\n ");
-	if (key.len == 0 || !str_utf8_valid(key)) {
-		if (s->drop_invalid)
-			return;
-		key = stage_name_sanitized(b->arena, key);
-	}
 	value = unicode_trim_space(without(b->arena, value, "\t\r\n"));
-	if (str_utf8_valid(value))
-		stage_set_found(b, i, key, value, s->overwrite);
+	windows_message_set(s, b, i, key, key.len == 0 || !str_utf8_valid(key), value);
 }
 
 /* The line up to \r\n, which goes with it. */
@@ -121,7 +84,7 @@ with_continuation(struct arena *arena, struct str value, struct str *rest, bool 
 }
 
 static void
-take_section(const struct state *s, struct batch *b, size_t i, struct str section)
+take_section(const struct windows_message *s, struct batch *b, size_t i, struct str section)
 {
 	struct str rest = section, prefix = STR_EMPTY, key, value;
 	bool more = true, first = true;
@@ -140,13 +103,13 @@ take_section(const struct state *s, struct batch *b, size_t i, struct str sectio
 		}
 		value = with_continuation(b->arena, value, &rest, &more);
 		if (prefix.len > 0)
-			key = stage_concat(b->arena, stage_concat(b->arena, prefix, STR("_")), key);
+			key = windows_message_concat(b->arena, windows_message_concat(b->arena, prefix, STR("_")), key);
 		set_value(s, b, i, key, value);
 	}
 }
 
 static void
-take_message(const struct state *s, struct batch *b, size_t i, struct str text)
+take_message(const struct windows_message *s, struct batch *b, size_t i, struct str text)
 {
 	bool first = true, more = true;
 
@@ -167,27 +130,15 @@ take_message(const struct state *s, struct batch *b, size_t i, struct str text)
 static void
 apply(void *state, struct batch *b)
 {
-	const struct state *s = state;
-	struct str text;
-
-	for (size_t i = 0; i < b->n; i++) {
-		struct cell cell = batch_cell(b, s->source, i);
-
-		if (cell.kind == CELL_ABSENT)
-			continue;
-		if (stage_text(b, s->source, i, &text))
-			take_message(s, b, i, text);
-		else
-			batch_drop(b, i, &invalid);
-	}
+	windows_message_apply(state, b, &invalid, take_message);
 }
 
 static const struct stage_type type = {.build = build, .apply = apply};
 
 const struct arg_variant stage_windowsevent = {
 	.name = "windowsevent",
-	.args = args,
-	.args_size = sizeof(struct windowsevent_args),
+	.args = windows_message_args,
+	.args_size = sizeof(struct windows_message_args),
 	.type = &type,
 	.doc = "Extracts the fields of a Windows event's message, section by section.",
 };

@@ -65,14 +65,15 @@ bool stage_source(struct stage_builder *, struct str source, size_t *ret_column)
  * text. */
 static inline bool stage_text(const struct batch *, size_t column, size_t i, struct str *ret);
 
-/*
- * What the stages for Windows events do with a name that the message brings. stage_name_sanitized: each character that Prometheus'
- * legacy rule refuses becomes "_", no name becomes "_"; made text goes to the arena. stage_set_found: a name that has a value
- * already gets the suffix "_extracted", unless it may be overwritten.
- */
-struct str stage_name_sanitized(struct arena *, struct str name);
-struct str stage_concat(struct arena *, struct str a, struct str b);
-void stage_set_found(struct batch *, size_t i, struct str name, struct str value, bool overwrite);
+/* A list of names that a stage's argument gives: copied into the pipeline's arena. */
+struct stage_names {
+	size_t n;
+	struct str *items;
+};
+struct stage_names stage_names_copy(struct stage_builder *, const struct str_list *);
+bool stage_names_have(const struct stage_names *, struct str name);
+/* Of each entry's labels only those stay that are (keep) or are not among the names. */
+void stage_filter_labels(const struct stage_names *, bool keep, struct batch *);
 
 /* All stages (src/stage/catalog.c), NULL-terminated, as variants of "stage". */
 extern const struct arg_variant *const stage_variants[];
