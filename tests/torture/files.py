@@ -28,7 +28,7 @@ STYLES = {
     "replace": None,
 }
 # What must have arrived before the old generation may go. "": nothing, longship finds it whenever it looks again.
-# "up": longship runs, and goes on running until the rest has arrived. "arrived": all of it.
+# "up": longship runs, and goes on running until the rest has arrived. "begun": the first line of it. "arrived": all of it.
 NEEDS = {
     "create": "",
     "nocreate": "",
@@ -36,7 +36,7 @@ NEEDS = {
     "olddir": "",
     "compress": "",
     "delaycompress": "",
-    "copytruncate": "arrived",
+    "copytruncate": "begun",
     "delete": "up",
     "symlink": "up",
     "replace": "arrived",
@@ -53,6 +53,7 @@ class LogFile:
         self.written = 0            # lines, the one that is half written too
         self.bytes = 0
         self.rotations = 0
+        self.begins_at = 0          # the number of the first line of this generation
         self.lines = make_lines(run, self.stream, 0, 10**9, line_bytes)
         self.rest = b""             # of the line that is half written
         self.stale = False          # the writer is still in the old generation
@@ -108,6 +109,7 @@ class LogFile:
         self.stale = late
         if not late:
             self.reopen()
+        self.begins_at = self.written
 
     def logrotate(self):
         if not os.path.exists(self.path) or os.path.getsize(self.path) == 0:

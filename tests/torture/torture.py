@@ -129,6 +129,8 @@ loki.write "w" {{
             file.reopen()
         if needs == "arrived" and (not self.ship.up() or not self.arrives([file])):
             return None
+        if needs == "begun" and not self.has_begun(file):
+            return None
         if needs == "up":
             if not self.ship.up():
                 return None
@@ -139,6 +141,17 @@ loki.write "w" {{
             file.write(1, False)
             self.arrives([file])
         return f"{file.stream} at {file.written}{' late' if file.stale else ''}"
+
+    def has_begun(self, file):
+        """Waits until a line of the file as it is now has arrived: longship knows it."""
+        if self.full or not self.ship.up() or file.written == file.begins_at:
+            return False
+        if file.written == file.begins_at + 1:
+            file.complete()
+        self.loki.mend()
+        wait_for(PATIENCE_S, f"a line of {file.stream} arrives", lambda: self.ship.alive() or file.begins_at in
+                 self.loki.arrived.get(file.stream, ()))
+        return True
 
     def seen(self, file):
         """A generation that was never opened cannot be read on; longship looks within milliseconds."""
