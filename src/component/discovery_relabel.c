@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * discovery.relabel: rewrites targets by rules and exports them, and the rules for others to use. Rules that
- * others hold by pointer must outlive their next update, so the last generations are kept.
+ * discovery.relabel: rewrites targets by rules and exports them, and the rules for others to use.
  */
 #include <errno.h>
 
@@ -10,17 +9,13 @@
 #include "longship/flow/relabel.h"
 #include "longship/flow/targets.h"
 
-#define GENERATIONS 4 /* of rules: who refers to them is updated in the same turn of the loop */
-
 struct relabel_args {
 	struct target_list targets;
 	struct block_list rules;
 };
 
 struct state {
-	struct arena *arenas[GENERATIONS];
-	size_t generation;
-	struct relabel *rules;
+	struct relabel_kept kept;
 	bool warned;
 };
 
@@ -38,12 +33,9 @@ static bool
 check(const void *arguments, struct src_pos at, struct diags *diags)
 {
 	const struct relabel_args *args = arguments;
-	struct arena *arena = arena_new(0);
-	bool ok = relabel_compile(arena, &args->rules, diags) != NULL;
 
 	(void)at;
-	arena_free(arena);
-	return ok;
+	return relabel_check(&args->rules, diags);
 }
 
 /* Compiles the rules where they have changed, and exports them. */
@@ -51,23 +43,11 @@ static void
 set_rules(struct component *c, const struct relabel_args *args)
 {
 	struct state *s = c->state;
-	struct arena *arena = arena_new(0);
-	struct diags diags;
-	struct relabel *rules;
 	struct value value;
 
-	diags_init(&diags, arena, NULL);
-	rules = relabel_compile(arena, &args->rules, &diags);
-	diags_done(&diags);
-	if (rules == NULL || relabel_equal(rules, s->rules)) { /* NULL: cannot be, check has passed them */
-		arena_free(arena);
+	if (!relabel_keep(&s->kept, &args->rules))
 		return;
-	}
-	s->generation = (s->generation + 1) % GENERATIONS;
-	arena_free(s->arenas[s->generation]);
-	s->arenas[s->generation] = arena;
-	s->rules = rules;
-	value = value_capsule(&capsule_relabel_rules, rules);
+	value = value_capsule(&capsule_relabel_rules, s->kept.rules);
 	component_export(c, "rules", &value);
 }
 
@@ -84,7 +64,7 @@ export_targets(struct component *c, const struct relabel_args *args)
 		struct labels_builder builder;
 
 		complete &= targets_to_labels(&args->targets.items[i], &builder);
-		if (relabel_apply_target(s->rules, &builder, arena))
+		if (relabel_apply_target(s->kept.rules, &builder, arena))
 			kept.items[kept.n++] = targets_from_labels(arena, &builder);
 	}
 	if (!complete && !s->warned)
@@ -101,7 +81,7 @@ start(struct component *c, const void *arguments)
 	const struct state *s = c->state;
 
 	set_rules(c, arguments);
-	if (s->rules == NULL)
+	if (s->kept.rules == NULL)
 		return component_fail(c, -EINVAL, "the rules cannot be compiled");
 	export_targets(c, arguments);
 	return 0;
@@ -120,8 +100,7 @@ stop(struct component *c)
 {
 	struct state *s = c->state;
 
-	for (size_t i = 0; i < GENERATIONS; i++)
-		arena_free(s->arenas[i]);
+	relabel_kept_done(&s->kept);
 	*s = (struct state){0};
 }
 

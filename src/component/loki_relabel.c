@@ -16,7 +16,6 @@
 #include "longship/flow/relabel.h"
 #include "longship/flow/runtime.h"
 
-#define GENERATIONS 4 /* of rules: who refers to them is updated in the same turn of the loop */
 #define CACHE_SIZE_MAX 10000000 /* entries; some 500 bytes each */
 
 struct relabel_args {
@@ -41,9 +40,7 @@ struct cache {
 };
 
 struct state {
-	struct arena *arenas[GENERATIONS];
-	size_t generation;
-	struct relabel *rules;
+	struct relabel_kept kept;
 	bool cache_made;
 	struct cache cache;
 	struct drop_reason dropped;
@@ -224,7 +221,7 @@ relabeled(struct state *s, struct batch *b, const struct labels *set)
 	(void)pthread_mutex_unlock(&s->cache.lock);
 	metric_add(s->misses, 1);
 	labels_builder_from(&builder, set);
-	if (!relabel_apply(s->rules, &builder, b->arena))
+	if (!relabel_apply(s->kept.rules, &builder, b->arena))
 		builder.n = 0;
 	e = entry_new(set, builder.items, builder.n);
 	(void)pthread_mutex_lock(&s->cache.lock);
@@ -277,12 +274,9 @@ static bool
 check(const void *arguments, struct src_pos at, struct diags *diags)
 {
 	const struct relabel_args *args = arguments;
-	struct arena *arena = arena_new(0);
-	bool ok = relabel_compile(arena, &args->rules, diags) != NULL;
 
 	(void)at;
-	arena_free(arena);
-	return ok;
+	return relabel_check(&args->rules, diags);
 }
 
 /* Compiles the rules where they have changed, forgets what the old ones made, and exports them. */
@@ -290,25 +284,13 @@ static void
 set_rules(struct component *c, const struct relabel_args *args)
 {
 	struct state *s = c->state;
-	struct arena *arena = arena_new(0);
-	struct diags diags;
-	struct relabel *rules;
 	struct value value;
 
-	diags_init(&diags, arena, NULL);
-	rules = relabel_compile(arena, &args->rules, &diags);
-	diags_done(&diags);
-	if (rules == NULL || relabel_equal(rules, s->rules)) { /* NULL: cannot be, check has passed them */
-		arena_free(arena);
+	if (!relabel_keep(&s->kept, &args->rules))
 		return;
-	}
-	s->generation = (s->generation + 1) % GENERATIONS;
-	arena_free(s->arenas[s->generation]);
-	s->arenas[s->generation] = arena;
-	s->rules = rules;
 	cache_shrink(&s->cache, 0);
 	metric_set(s->size, 0);
-	value = value_capsule(&capsule_relabel_rules, rules);
+	value = value_capsule(&capsule_relabel_rules, s->kept.rules);
 	component_export(c, "rules", &value);
 }
 
@@ -337,7 +319,7 @@ start(struct component *c, const void *arguments)
 	s->dropped.name = "relabel";
 	register_metrics(c);
 	set_rules(c, args);
-	return s->rules != NULL ? 0 : component_fail(c, -EINVAL, "the rules cannot be compiled");
+	return s->kept.rules != NULL ? 0 : component_fail(c, -EINVAL, "the rules cannot be compiled");
 }
 
 static void
@@ -363,8 +345,7 @@ stop(struct component *c)
 		mem_free(s->cache.buckets);
 		(void)pthread_mutex_destroy(&s->cache.lock);
 	}
-	for (size_t i = 0; i < GENERATIONS; i++)
-		arena_free(s->arenas[i]);
+	relabel_kept_done(&s->kept);
 	if (c->runtime->metrics != NULL)
 		metrics_remove_owner(c->runtime->metrics, c->id);
 	*s = (struct state){0};

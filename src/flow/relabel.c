@@ -434,3 +434,42 @@ relabel_apply_target(const struct relabel *relabel, struct labels_builder *label
 {
 	return apply(relabel, labels, scratch, is_utf8_name);
 }
+
+bool
+relabel_check(const struct block_list *rules, struct diags *diags)
+{
+	struct arena *arena = arena_new(0);
+	bool ok = relabel_compile(arena, rules, diags) != NULL;
+
+	arena_free(arena);
+	return ok;
+}
+
+bool
+relabel_keep(struct relabel_kept *kept, const struct block_list *list)
+{
+	struct arena *arena = arena_new(0);
+	struct diags diags;
+	struct relabel *rules;
+
+	diags_init(&diags, arena, NULL);
+	rules = relabel_compile(arena, list, &diags);
+	diags_done(&diags);
+	if (rules == NULL || relabel_equal(rules, kept->rules)) { /* NULL: cannot be, check has passed them */
+		arena_free(arena);
+		return false;
+	}
+	kept->generation = (kept->generation + 1) % RELABEL_GENERATIONS;
+	arena_free(kept->arenas[kept->generation]);
+	kept->arenas[kept->generation] = arena;
+	kept->rules = rules;
+	return true;
+}
+
+void
+relabel_kept_done(struct relabel_kept *kept)
+{
+	for (size_t i = 0; i < RELABEL_GENERATIONS; i++)
+		arena_free(kept->arenas[i]);
+	*kept = (struct relabel_kept){0};
+}

@@ -35,3 +35,19 @@ bool relabel_apply(const struct relabel *, struct labels_builder *, struct arena
 bool relabel_apply_target(const struct relabel *, struct labels_builder *, struct arena *scratch);
 /* Deep equality of the rules, so that an unchanged export triggers nothing. */
 bool relabel_equal(const struct relabel *, const struct relabel *);
+
+/*
+ * Rules that others hold by pointer must outlive their holders' next update, so a component keeps its last generations: who refers to them
+ * is updated in the same turn of the loop. Zeroed at first.
+ */
+#define RELABEL_GENERATIONS 4
+struct relabel_kept {
+	struct arena *arenas[RELABEL_GENERATIONS];
+	size_t generation;
+	struct relabel *rules; /* NULL: none yet */
+};
+/* For component_type.check. */
+bool relabel_check(const struct block_list *rules, struct diags *);
+/* Compiles rules that have passed the check; false: they are as before. */
+bool relabel_keep(struct relabel_kept *, const struct block_list *rules);
+void relabel_kept_done(struct relabel_kept *);
