@@ -10,6 +10,7 @@
 #include "longship/base/log.h"
 #include "longship/base/map.h"
 #include "longship/base/mem.h"
+#include "longship/os/file.h"
 #include "longship/os/loop.h"
 #include "longship/os/watch.h"
 
@@ -32,6 +33,7 @@ struct watcher {
 	struct map dirs; /* name → first struct dir_watch */
 	bool handing_out;
 	bool some_removed;
+	bool said_full, said_remote;
 };
 
 static void
@@ -156,6 +158,21 @@ watcher_free(struct watcher *w)
 	mem_free(w);
 }
 
+/* Once, not for each of thousands of directories. */
+static void
+say_polled(struct watcher *w, const char *dir, int err)
+{
+	if (err == -ENOSPC && !w->said_full) {
+		log_warn(NULL, "the kernel has no more inotify watches for this user; directories that are not watched are polled", "dir", dir, "hint",
+			"raise fs.inotify.max_user_watches", NULL);
+		w->said_full = true;
+	} else if (err == -EREMOTE && !w->said_remote) {
+		log_warn(NULL, "the kernel does not tell of changes that others make on this file system; its directories are polled", "dir", dir,
+			"file_system", file_remote(dir), NULL);
+		w->said_remote = true;
+	}
+}
+
 int
 watcher_watch(struct watcher *w, const char *dir, void (*fn)(void *ptr, const char *name, uint32_t mask), void *ptr, struct dir_watch **ret)
 {
@@ -163,8 +180,10 @@ watcher_watch(struct watcher *w, const char *dir, void (*fn)(void *ptr, const ch
 	struct dir_watch *d;
 	int r = watch_dir_add(w->watch, dir);
 
-	if (r < 0)
+	if (r < 0) {
+		say_polled(w, dir, r);
 		return r;
+	}
 	d = mem_new(struct dir_watch);
 	*d = (struct dir_watch){.watcher = w, .fn = fn, .ptr = ptr};
 	d->dir = memcpy(mem_alloc(len), dir, len);

@@ -5,21 +5,25 @@
 #include <sys/stat.h>
 
 #include "longship/base/check.h"
+#include "longship/base/clock.h"
 #include "longship/base/hash.h"
 #include "longship/base/mem.h"
 #include "longship/base/vec.h"
 #include "longship/flow/component.h"
+#include "longship/flow/metric.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/watcher.h"
 #include "longship/os/watch.h"
 
 #define SLOTS_MIN 4
+#define TRY_NS	  (10 * NS_PER_S) /* a directory that could not be watched: watches may be free again, or the limit was raised */
 
 struct folder {
 	struct folders *all;
 	struct dir_watch *watch; /* NULL: not watched */
 	uint64_t dev, ino;       /* of what is watched */
 	bool polled;
+	int64_t try_at_ns;       /* monotonic; while it is polled: to watch it again */
 	struct folder_name **slots; /* by hash, chained; slots_len is a power of two */
 	size_t slots_len, n;
 	char path[];
@@ -30,6 +34,8 @@ folders_init(struct folders *all, struct component *component, void (*look)(stru
 {
 	*all = (struct folders){.component = component, .look = look};
 	map_init(&all->by_path);
+	all->polled = metric_get(component->runtime->metrics, METRIC_GAUGE, "longship_source_directories_polled",
+		"Directories that are polled, because the kernel does not tell of changes in them.", component->id, NULL);
 }
 
 void
@@ -62,8 +68,11 @@ folder_polled(const struct folder *d)
 static void
 set_polled(struct folder *d, bool polled)
 {
+	if (polled == d->polled)
+		return;
 	d->all->n_polled += (size_t)polled - (size_t)d->polled;
 	d->polled = polled;
+	metric_set(d->all->polled, (double)d->all->n_polled);
 }
 
 static struct folder *
@@ -166,6 +175,7 @@ on_event(void *ptr, const char *name, uint32_t mask)
 	if ((mask & WATCH_DIR_GONE) != 0) {
 		watcher_unwatch(d->watch);
 		d->watch = NULL;
+		d->try_at_ns = 0;
 	}
 	for (size_t i = name != NULL ? hash & (d->slots_len - 1) : 0; i < d->slots_len; i++) {
 		for (const struct folder_name *n = d->slots[i]; n != NULL; n = n->next) {
@@ -189,6 +199,9 @@ folder_watch(struct folder *d)
 
 	if (d->watch != NULL)
 		return true;
+	if (d->polled && clock_mono_ns() < d->try_at_ns)
+		return false;
+	d->try_at_ns = clock_mono_ns() + TRY_NS;
 	r = w != NULL ? watcher_watch(w, d->path, on_event, d, &d->watch) : -ENOSYS;
 	set_polled(d, r < 0 && r != -ENOENT);
 	if (d->watch != NULL && stat(d->path, &st) == 0) {

@@ -14,12 +14,14 @@ struct component;
 struct dir_watch;
 struct folder;
 struct follow;
+struct metric;
 
 struct folders { /* of one component */
 	struct component *component;
 	void (*look)(struct follow *); /* something may have happened to its file */
 	struct map by_path;            /* struct folder */
 	size_t n_polled;               /* of them */
+	struct metric *polled;
 };
 
 struct folder_name { /* a name that is followed; part of its follow */

@@ -22,6 +22,7 @@
 #include "longship/positions/positions.h"
 
 #define MANY_FOLLOWS    1000 /* to compare so many with their targets takes memory that is worth giving back */
+#define POLL_SHARE      20 /* a twentieth of a processor at most for polling thousands of files */
 #define MISSING_LOOK_NS (1 * NS_PER_S)
 
 struct file_watch_args {
@@ -129,6 +130,7 @@ static void
 look_again(void *ptr)
 {
 	struct file_source *s = ptr;
+	int64_t start_ns = clock_mono_ns(), cost_ns;
 	bool polled = false, missing = false;
 
 	recover(s);
@@ -140,8 +142,9 @@ look_again(void *ptr)
 		polled |= follow_polled(f);
 		missing |= f->missing;
 	}
+	cost_ns = POLL_SHARE * (clock_mono_ns() - start_ns);
 	if (polled)
-		loop_timer_start(s->timer, s->poll_ns, 0);
+		loop_timer_start(s->timer, s->poll_ns > cost_ns ? s->poll_ns : cost_ns, 0);
 	else if (missing)
 		loop_timer_start(s->timer, MISSING_LOOK_NS, 0);
 }
