@@ -46,6 +46,9 @@ OTHERWISE = {
     "file_tail-07": ("a writer may still finish the last line of a renamed file: it is sent when nothing came for 10 s", {
         4: {"op": "expect", "lines": [{"line": "line3"}, {"line": "line4"}, {"line": "newline1"}, {"line": "newline2"},
                                       {"line": "partial"}]}}),
+    "file_tail-09": ("another file that begins alike is another file: what it holds must not be passed over", {
+        4: {"op": "expect", "lines": [{"line": "line3"}, {"line": "line4"}, {"line": "line1"}, {"line": "line2"}, {"line": "line3"},
+                                      {"line": "line4"}, {"line": "newline1", "offset": 33}]}}),
     "file_tail-55": ("a target that comes back is not read twice", {5: {"op": "expect_position", "value": 18}}),
     "file_tail-57": ("both lines are stored before the receiver blocks, and a position is that of what is stored", {
         2: {"op": "expect", "lines": [{"line": "1"}, {"line": "2"}]}, 5: {"op": "expect_position", "value": 4}}),
