@@ -245,6 +245,33 @@ test_journal__cursors(void **state)
 	assert_false(sdjournal_cursor_place(STR("s=409f852fd0f345a8adeb8eb804f412f2;i=1;t=ffffffffffffffff"), &place));
 }
 
+static int
+compare(const char *a, const char *b)
+{
+	struct sdjournal_place x, y;
+
+	assert_true(sdjournal_cursor_place(str_from(a), &x));
+	assert_true(sdjournal_cursor_place(str_from(b), &y));
+	assert_int_equal(sdjournal_compare(&x, &y), -sdjournal_compare(&y, &x));
+	return sdjournal_compare(&x, &y);
+}
+
+/* libsystemd's order: numbers of one id, then the clock of one boot, then the time, then the content. */
+static void
+test_journal__order(void **state)
+{
+#define A "s=409f852fd0f345a8adeb8eb804f412f2;"
+#define B "s=509f852fd0f345a8adeb8eb804f412f2;"
+#define BOOT "b=609f852fd0f345a8adeb8eb804f412f2;"
+#define OTHER "b=709f852fd0f345a8adeb8eb804f412f2;"
+	(void)state;
+	assert_int_equal(compare(A "i=1;" BOOT "m=9;t=9;x=9", A "i=2;" BOOT "m=1;t=1;x=1"), -1);
+	assert_int_equal(compare(A "i=9;" BOOT "m=1;t=9;x=9", B "i=1;" BOOT "m=2;t=1;x=1"), -1);
+	assert_int_equal(compare(A "i=9;" BOOT "m=9;t=1;x=9", B "i=1;" OTHER "m=1;t=2;x=1"), -1);
+	assert_int_equal(compare(A "i=9;" BOOT "m=1;t=1;x=1", B "i=1;" BOOT "m=1;t=1;x=2"), -1);
+	assert_int_equal(compare(A "i=1;" BOOT "m=1;t=1;x=1", B "i=1;" BOOT "m=1;t=1;x=1"), 0);
+}
+
 int
 main(void)
 {
@@ -259,6 +286,7 @@ main(void)
 		cmocka_unit_test(test_journal__json),
 		cmocka_unit_test(test_journal__frames_that_are_cut),
 		cmocka_unit_test(test_journal__cursors),
+		cmocka_unit_test(test_journal__order),
 	};
 
 	return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
