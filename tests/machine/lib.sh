@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 support=$here/../support
 cache=${LONGSHIP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/longship}
 passed=0 failed=0
-netns='' receiver_pid='' loki_dir='' mounted=''
+netns='' receiver_pid='' loki_dir='' mounted='' disk=''
 export PYTHONDONTWRITEBYTECODE=1
 
 ok() { echo "  ok: $*"; passed=$((passed + 1)); }
@@ -40,6 +40,7 @@ machine_end() {
 	[ -z "$loki_dir" ] || "$here/../loki/loki.sh" stop "$loki_dir"
 	[ -z "$netns" ] || ip netns del "$netns"
 	[ -z "$mounted" ] || umount "$mounted"
+	[ -z "$disk" ] || losetup -d "$disk" 2>/dev/null
 	if [ "${KEEP:-0}" = 1 ]; then echo "kept: $work"; else rm -rf "$work"; fi
 	[ "$status" = 0 ] || failed=$((failed + 1))
 	echo "$passed passed, $failed failed"

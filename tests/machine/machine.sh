@@ -42,7 +42,8 @@ echo "# a power cut"
 begin=$SECONDS
 mkdir -p "$work/disk"
 truncate -s 2G "$work/image"
-mke2fs -q -t ext4 -F -d "$root" "$work/image" && mount -o loop "$work/image" "$work/disk" || exit 1
+# The same disk in both boots: files are known by the number of their device, too.
+mke2fs -q -t ext4 -F -d "$root" "$work/image" && disk=$(losetup -f --show "$work/image") && mount "$disk" "$work/disk" || exit 1
 mounted=$work/disk
 mkdir -p "$work/disk/var/log/journal" "$work/disk/ci"
 sync -f "$work/disk"
@@ -60,7 +61,10 @@ umount "$work/disk"
 mounted=
 # A copy: while any other mount namespace holds the old mount, its dead file system would be mounted again.
 cp --sparse=always "$work/image" "$work/image.after"
-mount -o loop "$work/image.after" "$work/disk" || exit 1
+losetup -d "$disk"
+for _ in $(seq 200); do losetup "$disk" >/dev/null 2>&1 || break; sleep 0.1; done
+losetup "$disk" "$work/image.after" || exit 1
+mount "$disk" "$work/disk" || exit 1
 mounted=$work/disk
 VOLATILE=no boot "$work/disk" cut.sh
 tally

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# with: fake loki
+# with: fake
 # not under: address thread
 . "$(dirname "$0")/../support/lib.sh"
 . "$(dirname "$0")/../support/journald.sh"

@@ -78,17 +78,20 @@ in_namespace() {
 }
 
 # journald_write UNIT [PRIORITY [UID]] <lines: one stream, as of a service whose output goes to the journal. Returns when they are in it.
-# Where journald knows no sender, an entry has no unit. So the lines go when journald has read the head (before, it may not have asked
-# the kernel yet who sends), and the writer lives until they are written.
+# Where journald knows no sender, an entry has no unit. So the rest of the head goes when journald has read its first line (before, it may
+# not have asked the kernel yet who sends), the lines when it has read the head, and the writer lives until they are written.
 journald_write() {
 	if ! python3 -c '
 import fcntl, os, socket, struct, subprocess, sys, termios, time
 end = time.monotonic() + 60
 s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 s.connect(sys.argv[1])
-s.sendall(("%s\n%s\n%s\n0\n0\n0\n0\n" % (sys.argv[3].split(".")[0], sys.argv[3], sys.argv[4])).encode())
-while struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, b"0000"))[0] > 0 and time.monotonic() < end:
-    time.sleep(0.005)
+def send_and_wait(text):
+    s.sendall(text.encode())
+    while struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, b"0000"))[0] > 0 and time.monotonic() < end:
+        time.sleep(0.005)
+send_and_wait(sys.argv[3].split(".")[0] + "\n")
+send_and_wait("%s\n%s\n0\n0\n0\n0\n" % (sys.argv[3], sys.argv[4]))
 os.setresuid(int(sys.argv[5]), int(sys.argv[5]), 0)
 last = b""
 while True:
