@@ -41,7 +41,7 @@ NEEDS = {
     "symlink": "up",
     "replace": "arrived",
 }
-# A copy that takes the file's name is not recognised yet.
+# An editor's save is another file that begins alike: its lines come twice (docs/compatibility.md).
 DEFAULT_STYLES = sorted(set(STYLES) - {"replace"})
 
 
