@@ -28,10 +28,10 @@ run() {
 if [ $# -gt 0 ]; then
 	dir=$1
 	shift
-	# By default all that this longship has: expressions, relabelling, pipelines, pushes, and its stages.
+	# By default all that this longship has: expressions, relabelling, pipelines, pushes, files, and its stages.
 	known=$("$LONGSHIP" help loki.process | sed -n 's/^  stage\.\([a-z_]*\) .*/\1/p')
 	# shellcheck disable=SC2086
-	[ $# -gt 0 ] || set -- expr relabel process write $known
+	[ $# -gt 0 ] || set -- expr relabel process write file_match file_tail positions $known
 	lacking="stage\.(?!(${known//$'\n'/|})\b)[a-z]"
 	# Go's template prints <no value> for a key that is not there, in a map of strings, too: the case was not taken from a
 	# test of Alloy's, and expects "".
