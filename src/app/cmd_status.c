@@ -135,8 +135,10 @@ print_endpoints(struct arena *arena, const struct json *endpoints)
 
 		if (strcmp(error, "-") != 0)
 			error = arena_printf(arena, "%s ago%s: %s", age(arena, e, "last_error_seconds_ago"),
-				control_get_number(e, "failures") > 0 ? ", still failing" : "", error)
+				control_get_number(e, "parked") > 0 ? ", parked" : control_get_number(e, "failures") > 0 ? ", still failing" : "", error)
 					.s;
+		if (control_get_number(e, "lagging_sources") > 0)
+			error = arena_printf(arena, "%s (%s sources are ahead of it)", error, number(arena, e, "lagging_sources")).s;
 		table_row(&table, (const char *[]){text(arena, e, "component"), text(arena, e, "host"), text(arena, e, "tenant"),
 					  number(arena, e, "sent_bytes"), number(arena, e, "sent_entries"),
 					  number(arena, e, "retries"), error});

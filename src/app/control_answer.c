@@ -159,8 +159,8 @@ put_endpoint(void *ptr, const struct destination_status *d)
 	control_put_text(out, "component", str_from(d->component_id));
 	control_put_text(out, "host", str_from(d->host));
 	control_put_text(out, "tenant", str_from(d->tenant));
-	buf_printf(out, ",\"sent_bytes\":%" PRIu64 ",\"sent_entries\":%" PRIu64 ",\"retries\":%" PRIu64 ",\"failures\":%u",
-		d->sent_bytes, d->sent_entries, d->retries, d->failures);
+	buf_printf(out, ",\"sent_bytes\":%" PRIu64 ",\"sent_entries\":%" PRIu64 ",\"retries\":%" PRIu64 ",\"failures\":%u,\"parked\":%d,\"lagging_sources\":%u",
+		d->sent_bytes, d->sent_entries, d->retries, d->failures, d->state != DESTINATION_OPEN, d->lags);
 	control_put_text(out, "last_error", str_from(d->last_error));
 	if (d->last_error_ns != 0)
 		buf_printf(out, ",\"last_error_seconds_ago\":%.0f", age_s(d->last_error_ns));

@@ -5,6 +5,7 @@
 #include "longship/base/clock.h"
 #include "longship/base/log.h"
 #include "longship/flow/component.h"
+#include "longship/flow/stream.h"
 
 #define METADATA_TEXT_BYTES_MAX (64u << 10)
 
@@ -64,7 +65,7 @@ consume(struct component *c, struct batch *b)
 {
 	char ts[CLOCK_RFC3339_BYTES];
 
-	if (!log_enabled(LOG_LEVEL_INFO))
+	if (!log_enabled(LOG_LEVEL_INFO) || (b->receipt != NULL && b->receipt->stream->reads_lag))
 		return;
 	for (size_t i = 0; i < b->n; i++)
 		log_info(c->id, "", "receiver", c->id, "entry", arena_z(b->arena, b->line[i]), "entry_timestamp",

@@ -8,6 +8,7 @@
 #include "longship/base/check.h"
 #include "longship/base/limits.h"
 #include "longship/flow/receipt.h"
+#include "longship/flow/stream.h"
 
 struct batch *
 batch_new(struct arena *arena, struct labels_table *table, size_t cap)
@@ -320,7 +321,7 @@ batch_compact(struct batch *b)
 			continue;
 		}
 		b->drop[i] = NULL;
-		if (reason->counter != NULL)
+		if (reason->counter != NULL && !(b->receipt != NULL && b->receipt->stream != NULL && b->receipt->stream->reads_lag))
 			atomic_fetch_add_explicit(reason->counter, 1, memory_order_relaxed);
 		drop_runs(b, i, reason->name);
 	}

@@ -7,6 +7,7 @@
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/duration.h"
+#include "longship/base/hash.h"
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
 #include "longship/flow/dead_letter.h"
@@ -19,6 +20,8 @@
 #define NAME_WAIT_NS_MAX (30 * NS_PER_S)      /* a name that does not resolve is asked for again: that costs nobody much */
 #define TLS_LOG_INTERVAL_NS (60 * NS_PER_S)
 #define QUOTED_REPLY_BYTES_MAX 1024          /* of a reply in the log */
+#define FAILING_NS (1 * NS_PER_S)            /* of failures in a row before a destination is parked */
+#define SILENT_NS (2 * NS_PER_S)             /* without an answer, too */
 
 static const double duration_bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
 static const double size_bounds[] = {1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20,
@@ -68,6 +71,9 @@ make_metrics(struct destination *d)
 	d->latency = metric_histogram_get(d->runtime->metrics, "loki_write_entry_propagation_latency_seconds",
 		"Time from an entry's reading to its storing.", latency_bounds, ARRAY_LEN(latency_bounds), d->component_id, "host",
 		d->host, "tenant", d->tenant, NULL);
+	d->parked = metric_get(d->runtime->metrics, METRIC_GAUGE, "longship_destination_parked",
+		"1 while the destination takes nothing and its lines wait in their files.", d->component_id, "host", d->host, "tenant",
+		d->tenant, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(drop_reasons); i++)
 		destination_count_dropped(d, drop_reasons[i], 0, 0);
 }
@@ -89,6 +95,9 @@ destination_new(struct runtime *runtime, const char *component_id, const struct 
 	d->options.login = http_login_ref(options->login);
 	d->timeout_ns = options->remote_timeout_ns;
 	atomic_init(&d->batch_bytes_max, UINT64_MAX);
+	d->id = hash_str(tenant);
+	d->id = hash_bytes(http->url, strlen(http->url), d->id);
+	d->id = hash_bytes(component_id, strlen(component_id), d->id);
 	if (tenant.len > 0) {
 		size_t bytes = tenant.len + sizeof("X-Scope-OrgID: ");
 		char *header = mem_alloc(bytes);
@@ -169,6 +178,114 @@ destination_works(struct destination *d)
 	d->failures = 0;
 	atomic_store(&d->failures_shown, 0);
 	d->retry_at_ns = 0;
+	d->failing_ns = 0;
+	d->worked_ns = clock_mono_ns();
+	destination_set_state(d, DESTINATION_OPEN);
+}
+
+uint64_t
+destination_id(const struct destination *d)
+{
+	return d->id;
+}
+
+bool
+destination_is_open(const struct destination *d)
+{
+	return atomic_load(&d->state) == DESTINATION_OPEN;
+}
+
+bool
+destination_has_probe(const struct destination *d)
+{
+	return atomic_load(&d->state) == DESTINATION_PROBE;
+}
+
+bool
+destination_take_probe(struct destination *d)
+{
+	int probe = DESTINATION_PROBE;
+
+	atomic_store(&d->probe_ns, clock_mono_ns());
+	return atomic_compare_exchange_strong(&d->state, &probe, DESTINATION_PROBING);
+}
+
+void
+destination_return_probe(struct destination *d, bool sent)
+{
+	int probing = DESTINATION_PROBING;
+
+	if (!sent)
+		(void)atomic_compare_exchange_strong(&d->state, &probing, DESTINATION_PROBE);
+}
+
+void
+destination_lags(struct destination *d, int n)
+{
+	(void)atomic_fetch_add(&d->lags, (unsigned)n);
+}
+
+void
+destination_warn_full(struct destination *d, const char *name)
+{
+	int64_t now = clock_mono_ns(), before = atomic_load(&d->warned_ns);
+
+	if ((before != 0 && now - before < 6 * LOG_INTERVAL_NS) || !atomic_compare_exchange_strong(&d->warned_ns, &before, now))
+		return;
+	log_warn(d->component_id, "a source waits for a destination that takes nothing: it cannot be read a second time, or too many destinations lag behind it",
+		"source", name, "host", d->host, "tenant", d->tenant, NULL);
+}
+
+void
+destination_set_state(struct destination *d, enum destination_state state)
+{
+	int before = atomic_exchange(&d->state, (int)state);
+
+	metric_set(d->parked, state == DESTINATION_OPEN ? 0 : 1);
+	if (before == DESTINATION_OPEN && state == DESTINATION_PARKED)
+		log_warn(d->component_id, "parked: it takes nothing, others go on; its lines stay in their files and are read again when it takes them",
+			"host", d->host, "tenant", d->tenant, "error", d->last_error, NULL);
+	if (before != DESTINATION_OPEN && state == DESTINATION_OPEN)
+		log_info(d->component_id, "takes requests again; what it has missed is read again", "host", d->host, "tenant", d->tenant,
+			"sources", log_i64((int64_t)atomic_load(&d->lags)), NULL);
+}
+
+void
+destination_reset(struct destination *d)
+{
+	atomic_store(&d->state, DESTINATION_OPEN);
+	metric_set(d->parked, 0);
+}
+
+bool
+destination_is_stuck(const struct destination *d, int64_t now, int64_t *again)
+{
+	int64_t at = INT64_MAX;
+
+	if (d->failing_ns != 0)
+		at = d->failing_ns + FAILING_NS;
+	if (d->started_ns != 0 && d->started_ns + SILENT_NS < at)
+		at = d->started_ns + SILENT_NS;
+	if (at > now && at < *again)
+		*again = at;
+	return at <= now;
+}
+
+/* With a single destination, waiting for it is all there is to do. When no other one is known to work, a refusal shows that at least the
+ * server does. */
+bool
+destination_may_park(const struct destination *d, int64_t now)
+{
+	bool may = false;
+
+	(void)pthread_mutex_lock(&all.lock);
+	for (const struct destination *o = all.first; o != NULL && !may; o = o->next) {
+		if (o == d || o->runtime != d->runtime)
+			continue;
+		may = d->refuses || (o->worked_ns != 0 && o->failing_ns == 0 && (o->started_ns == 0 || now - o->started_ns < SILENT_NS));
+	}
+	(void)pthread_mutex_unlock(&all.lock);
+	return may;
 }
 
 void
@@ -274,6 +391,8 @@ destination_each(void (*fn)(void *ptr, const struct destination_status *), void 
 				.sent_entries = atomic_load(&d->sent_entries->count),
 				.retries = atomic_load(&d->retries->count),
 				.failures = atomic_load(&d->failures_shown),
+				.state = (enum destination_state)atomic_load(&d->state),
+				.lags = atomic_load(&d->lags),
 				.last_error = d->last_error,
 				.last_error_ns = d->last_error_ns,
 			});
@@ -288,6 +407,11 @@ destination_failed(struct destination *d, const struct request *r, const struct 
 	struct arena *arena;
 
 	d->failures++;
+	if (d->failing_ns == 0)
+		d->failing_ns = clock_mono_ns();
+	d->refuses = result->status >= 400 && result->status < 500;
+	if (atomic_load(&d->state) != DESTINATION_OPEN)
+		destination_set_state(d, DESTINATION_PARKED);
 	atomic_store(&d->failures_shown, d->failures);
 	destination_note_error(d, result);
 	wait = back_off(d, result->retry_after_ns);

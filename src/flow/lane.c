@@ -9,6 +9,7 @@
 #include "longship/base/clock.h"
 #include "longship/base/mem.h"
 #include "longship/flow/budget.h"
+#include "longship/flow/lag.h"
 #include "longship/flow/pace.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/sender.h"
@@ -24,6 +25,7 @@ enum list { LIST_IDLE, LIST_READY, LIST_WAITING, LIST_BLOCKED, LIST_RUNNING };
 
 #define COALESCE_NS (20 * NS_PER_MS)     /* a stream that is woken again this soon waits: one span for many small appends */
 #define CROWDED_WAIT_NS (50 * NS_PER_MS) /* a stream with too many unsettled spans looks again after this */
+#define LOOK_AHEAD_NS (1 * NS_PER_S)     /* a stream whose lines all wait for parked destinations is read a span at a time */
 #define ARENA_BLOCK_BYTES (64u << 10)
 
 struct lane {
@@ -50,6 +52,7 @@ struct lane {
 	VEC(struct receipt_run) ended; /* holds that end with the span */
 	struct send_queue *pressure[STREAM_BLOCKED_MAX]; /* up to the first NULL */
 	int64_t paused_until_ns; /* of the stream that runs */
+	uint64_t parked_seen;    /* sender_parked when it took back what parked destinations have */
 	struct arena *arena;
 	struct labels_table *labels;
 	char *buffer;
@@ -279,8 +282,10 @@ unlink_from(struct stream **list, struct stream *s)
 static bool
 is_blocked(const struct stream *s)
 {
+	if (lag_is_held(s))
+		return true;
 	for (size_t i = 0; i < STREAM_BLOCKED_MAX && s->blocked_on[i] != NULL; i++) {
-		if (send_queue_full(s->blocked_on[i]))
+		if (send_queue_full(s->blocked_on[i]) && (send_queue_is_open(s->blocked_on[i]) || !lag_can(s)))
 			return true;
 	}
 	return false;
@@ -424,8 +429,11 @@ let_go(struct lane *lane, struct stream *s)
 	s->labels = NULL;
 	if (s->ops->closed != NULL)
 		s->ops->closed(s);
+	if (s->reads_lag)
+		lag_reader_gone(s);
 	stream_unref(s);
 	(void)pthread_mutex_lock(&lane->lock);
+	lane->kicked = true; /* a reader of a later generation may have waited for this one */
 }
 
 /* Spans that are not settled; ret_queued: those of them that the position waits for. */
@@ -453,9 +461,9 @@ put_back(struct lane *lane, struct stream *s, enum stream_state state)
 		atomic_store(&s->ended, true);
 		s->list = LIST_IDLE;
 		s->caught_up = true;
-		if (count_unsettled(s, &queued) == 0)
+		if (count_unsettled(s, &queued) == 0 && !lag_has_readers(s))
 			let_go(lane, s);
-	} else if (lane->pressure[0] != NULL) {
+	} else if (lane->pressure[0] != NULL || lag_is_held(s)) {
 		memcpy(s->blocked_on, lane->pressure, sizeof(s->blocked_on));
 		s->list = LIST_BLOCKED;
 		s->next = lane->blocked;
@@ -485,8 +493,14 @@ run_stream(struct lane *lane, struct stream *s)
 	memset(lane->pressure, 0, sizeof(lane->pressure));
 	(void)pthread_mutex_unlock(&lane->lock);
 	(void)count_unsettled(s, &queued);
-	if (atomic_load(&s->removed) || atomic_load(&s->ended)) {
+	if (!s->reads_lag)
+		lag_begin_run(s, lane);
+	if (s->reads_lag && (s->lag == NULL || s->lag->rewind || atomic_load(&s->removed))) {
+		state = lag_run(s, lane);
+	} else if (atomic_load(&s->removed) || atomic_load(&s->ended)) {
 		state = STREAM_DONE;
+	} else if (lag_is_held(s)) {
+		state = STREAM_MORE;
 	} else if (queued >= SPANS_UNSETTLED_MAX) {
 		relieve(lane, s);
 		s->wake_at_ns = clock_mono_ns() + CROWDED_WAIT_NS;
@@ -496,7 +510,11 @@ run_stream(struct lane *lane, struct stream *s)
 		state = STREAM_WAIT;
 	} else {
 		lane->paused_until_ns = 0;
-		state = s->ops->run(s, lane);
+		state = s->reads_lag ? lag_run(s, lane) : s->ops->run(s, lane);
+		if (s->span_sent)
+			s->sent_at_ns = clock_mono_ns();
+		if (lag_idles(s) && lane->paused_until_ns == 0)
+			lane->paused_until_ns = clock_mono_ns() + LOOK_AHEAD_NS;
 		ran = true;
 	}
 	end_span(lane);
@@ -508,6 +526,29 @@ run_stream(struct lane *lane, struct stream *s)
 	put_back(lane, s, state);
 }
 
+static bool
+has_parked(struct lane *lane)
+{
+	return lane->lanes->runtime->sender != NULL && sender_parked(lane->lanes->runtime->sender) != lane->parked_seen;
+}
+
+/* What is open or queued for destinations that were parked is left to the readers of lags. No lock held. */
+static void
+take_back(struct lane *lane)
+{
+	struct sender *sender = lane->lanes->runtime->sender;
+	struct request *r;
+
+	lane->parked_seen = sender_parked(sender);
+	flush_open(lane, 0, true);
+	while ((r = sender_take_parked(sender, lane->number)) != NULL) {
+		if (lag_take_back(lane, r->destination, r))
+			request_free(r);
+		else
+			sender_keep(r);
+	}
+}
+
 static void
 turn(struct lane *lane)
 {
@@ -517,6 +558,8 @@ turn(struct lane *lane)
 	struct stream *s;
 
 	(void)pthread_mutex_unlock(&lane->lock);
+	if (has_parked(lane))
+		take_back(lane);
 	now = clock_mono_ns();
 	if (lane->holds != NULL && !budget_exhausted())
 		turn_holds(lane, now, drain);
@@ -532,7 +575,7 @@ turn(struct lane *lane)
 		lane->noted = true; /* once per sleep */
 		sender_wake(lanes->runtime->sender);
 	} else if (!atomic_load(&lanes->stop) && atomic_load(&lanes->park) == 0 && atomic_load(&lanes->drain) == drain &&
-		(drain || lane->ready == NULL || budget_exhausted())) {
+		!has_parked(lane) && (drain || lane->ready == NULL || budget_exhausted())) {
 		sleep_until(lane, next_deadline(lane, !drain && !budget_exhausted()));
 		lane->noted = false;
 	}
@@ -707,7 +750,9 @@ make_ready(struct lane *lane, struct stream *s, bool now)
 		s->wanted = true;
 		return;
 	case LIST_READY:
+		return;
 	case LIST_BLOCKED:
+		lane->kicked = true; /* a reader may have to be rewound */
 		return;
 	case LIST_WAITING:
 		if (!now && s->wake_at_ns <= soon)
@@ -763,6 +808,8 @@ lanes_evict(struct lanes *lanes, struct stream *s)
 	assert(lanes->park_depth > 0);
 	if (lane == NULL)
 		return;
+	for (size_t i = 0; i < s->lags.len; i++)
+		lanes_evict(lanes, s->lags.items[i]->reader);
 	(void)pthread_mutex_lock(&lane->lock);
 	if (s->list == LIST_READY) {
 		struct stream **list = &lane->ready;
@@ -801,6 +848,8 @@ rewind_lane(struct lane *lane)
 		struct stream *s = lane->streams.items[i];
 
 		stream_rewind(s);
+		if (s->reads_lag)
+			lag_rewound(s);
 		atomic_store(&s->ended, false);
 		push_ready(lane, s);
 	}

@@ -6,6 +6,7 @@
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/mem.h"
+#include "longship/flow/lag.h"
 #include "longship/flow/stream.h"
 
 /* All that are published, for ledger_each; its lock is taken before a ledger's. */
@@ -57,16 +58,27 @@ static void
 publish_lag(struct ledger *l)
 {
 	int64_t now = clock_now_ns(), oldest = 0;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, parked = 0;
 
 	for (const struct stream *s = l->streams; s != NULL; s = s->ledger_next) {
 		int64_t seen = s->oldest != NULL ? s->oldest->base_ns : s->size > s->position ? s->oldest_ns : 0;
 
-		if (s->size > s->position)
+		if (s->reads_lag && s->lag == NULL)
+			continue;
+		if (s->reads_lag) {
+			/* Behind the main stream; all lagging destinations of one file read the same bytes. */
+			seen = s->lag->until > s->position ? s->oldest_ns : 0;
+			if (s->lag->until > s->position && s->lag->main->position > s->position)
+				bytes += s->lag->main->position - s->position;
+		} else if (s->size > s->position) {
 			bytes += s->size - s->position;
+		}
+		parked += s->pool > 0 ? (uint64_t)s->pool : 0;
 		if (seen != 0 && (oldest == 0 || seen < oldest))
 			oldest = seen;
 	}
+	publish(l, METRIC_GAUGE, "longship_entries_parked",
+		"Source records in flight that wait for a destination which takes nothing; they are read again then.", parked);
 	publish(l, METRIC_GAUGE, "longship_source_lag_bytes", "Bytes of the source that are not settled yet.", bytes);
 	metric_set(metric_get(l->metrics, METRIC_GAUGE, "longship_source_lag_seconds",
 			   "Age of the oldest line that is not settled yet; 0 when there is none.", l->component_id, NULL),
@@ -161,6 +173,54 @@ ledger_give_up(struct ledger *l, uint64_t lines)
 	assert(l->in_flight >= lines);
 	ledger_reason(l, "given_up")->dropped += lines;
 	l->in_flight -= lines;
+}
+
+/*
+ * What is in flight of one stream is its unsettled lines and its pool, never less than nothing. Readers run the same pipeline, so what they
+ * take is what was put there; should a configuration change between the two, lines that were not counted as read are now.
+ */
+static void
+count_extra(struct ledger *l, struct stream *s, int64_t lines)
+{
+	l->read += (uint64_t)lines;
+	l->in_flight += (uint64_t)lines;
+	s->pool += lines;
+}
+
+void
+ledger_settle(struct ledger *l, struct stream *s, uint64_t lines, uint64_t left)
+{
+	int64_t before = (int64_t)s->unsettled_lines + s->pool, over = (int64_t)(lines - left) - before;
+
+	if (over > 0)
+		count_extra(l, s, over);
+	assert(s->unsettled_lines >= lines && l->in_flight >= lines - left);
+	s->unsettled_lines -= lines;
+	s->pool += (int64_t)left;
+	l->in_flight -= lines - left;
+}
+
+void
+ledger_settle_pool(struct ledger *l, struct stream *s, uint64_t lines, bool earlier)
+{
+	int64_t over = earlier ? (int64_t)lines : (int64_t)lines - ((int64_t)s->unsettled_lines + s->pool);
+
+	if (over > 0)
+		count_extra(l, s, over);
+	assert(l->in_flight >= lines);
+	s->pool -= (int64_t)lines;
+	l->in_flight -= lines;
+}
+
+void
+ledger_close_pool(struct ledger *l, struct stream *s)
+{
+	if (s->pool > 0)
+		ledger_give_up(l, (uint64_t)s->pool);
+	else if (s->pool < 0)
+		count_extra(l, s, -s->pool);
+	s->pool = 0;
+	s->n_debts = 0;
 }
 
 struct ledger_reason *

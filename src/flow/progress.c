@@ -7,6 +7,7 @@
 
 #include "longship/base/check.h"
 #include "longship/base/vec.h"
+#include "longship/flow/lag.h"
 #include "longship/flow/stream.h"
 #include "longship/positions/positions.h"
 
@@ -28,6 +29,22 @@ progress_note(struct stream *s)
 		stream_ref(s);
 	}
 	(void)pthread_mutex_unlock(&lock);
+}
+
+/* At once: another stream may get the same key. */
+int
+progress_forget(struct positions *store, struct stream *s)
+{
+	struct position_update update = {.kind = POSITION_FORGET, .key = s->key};
+	int r;
+
+	(void)pthread_mutex_lock(&writing);
+	(void)pthread_mutex_lock(&lock);
+	s->forgotten = true;
+	(void)pthread_mutex_unlock(&lock);
+	r = store != NULL ? positions_write(store, &update, 1) : 0;
+	(void)pthread_mutex_unlock(&writing);
+	return r;
 }
 
 bool
@@ -57,8 +74,8 @@ take_dirty(struct moved *moved)
 	(void)pthread_mutex_unlock(&lock);
 }
 
-static struct str
-pack_memory(const struct memory *m)
+struct str
+memory_pack(const struct memory *m)
 {
 	if (m == NULL || m->n == 0)
 		return STR_EMPTY;
@@ -108,13 +125,16 @@ fill_position(struct stream *s, struct record *record, struct position_update *u
 	record->memory = s->position_memory;
 	if (s->proof != NULL)
 		proof_put(s->proof, &record->position);
-	if (s->position_cursor != NULL) {
+	if (s->lag != NULL) {
+		lag_cursor(s->lag, record->cursor);
+		record->position.cursor = str_from(record->cursor);
+	} else if (s->position_cursor != NULL) {
 		record->position.cursor = str_head(str_from(s->position_cursor), sizeof(record->cursor));
 		memcpy(record->cursor, record->position.cursor.s, record->position.cursor.len);
 		record->position.cursor.s = record->cursor;
 	}
 	(void)pthread_mutex_unlock(&s->ledger->lock);
-	record->position.memory = pack_memory(&record->memory);
+	record->position.memory = memory_pack(&record->memory);
 	*update = (struct position_update){.kind = POSITION_SET, .key = s->key, .position = &record->position};
 }
 
@@ -122,7 +142,7 @@ fill_position(struct stream *s, struct record *record, struct position_update *u
 static struct str
 pack_mark(const struct receipt *r, char *out)
 {
-	struct str slots = pack_memory(r->before);
+	struct str slots = memory_pack(r->before);
 	size_t n = 0, len = slots.len;
 
 	if (slots.len > 0)
@@ -148,37 +168,91 @@ fill_mark(const struct receipt *r, struct record *record, struct position_update
 	*update = (struct position_update){.kind = POSITION_MARK, .key = r->stream->key, .mark = &record->mark};
 }
 
+/* Updates and what they point to, until they are written. */
+struct writing {
+	VEC(struct position_update) updates;
+	VEC(struct record *) records;
+};
+
+static struct record *
+add(struct writing *w)
+{
+	vec_push(&w->records, mem_new(struct record));
+	vec_push(&w->updates, (struct position_update){0});
+	return w->records.items[w->records.len - 1];
+}
+
+static void
+add_moved(struct writing *w, struct stream *s)
+{
+	bool forgotten;
+
+	(void)pthread_mutex_lock(&lock);
+	forgotten = s->forgotten;
+	(void)pthread_mutex_unlock(&lock);
+	if (!forgotten) {
+		struct record *record = add(w);
+
+		fill_position(s, record, &w->updates.items[w->updates.len - 1]);
+	}
+}
+
+static int
+put(struct writing *w, struct positions *store)
+{
+	int r = 0;
+
+	if (w->updates.len > 0 && store != NULL)
+		r = positions_write(store, w->updates.items, w->updates.len);
+	for (size_t i = 0; i < w->records.len; i++)
+		mem_free(w->records.items[i]);
+	vec_done(&w->records);
+	vec_done(&w->updates);
+	return r;
+}
+
 int
 progress_write(struct positions *store, struct receipt *const *unmarked, size_t n)
 {
 	struct moved moved = {0};
-	VEC(struct position_update) updates = {0};
-	VEC(struct record *) records = {0};
-	int r = 0;
+	struct writing w = {0};
+	int r;
 
 	(void)pthread_mutex_lock(&writing);
 	take_dirty(&moved);
-	for (size_t i = 0; i < moved.streams.len; i++) {
-		vec_push(&records, mem_new(struct record));
-		vec_push(&updates, (struct position_update){0});
-		fill_position(moved.streams.items[i], records.items[records.len - 1], &updates.items[updates.len - 1]);
+	/* Where a write is torn, a lag is known before the position that has gone past it. */
+	for (int reader = 1; reader >= 0; reader--) {
+		for (size_t i = 0; i < moved.streams.len; i++) {
+			if (moved.streams.items[i]->reads_lag == (reader == 1))
+				add_moved(&w, moved.streams.items[i]);
+		}
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (unmarked[i]->stream->key.len == 0 || unmarked[i]->stream->own_times)
-			continue;
-		vec_push(&records, mem_new(struct record));
-		vec_push(&updates, (struct position_update){0});
-		fill_mark(unmarked[i], records.items[records.len - 1], &updates.items[updates.len - 1]);
+		if (unmarked[i]->stream->key.len > 0 && !unmarked[i]->stream->own_times) {
+			struct record *record = add(&w);
+
+			fill_mark(unmarked[i], record, &w.updates.items[w.updates.len - 1]);
+		}
 	}
-	if (updates.len > 0 && store != NULL)
-		r = positions_write(store, updates.items, updates.len);
+	r = put(&w, store);
 	(void)pthread_mutex_unlock(&writing);
-	for (size_t i = 0; i < records.len; i++)
-		mem_free(records.items[i]);
-	vec_done(&records);
-	vec_done(&updates);
 	for (size_t i = 0; i < moved.streams.len; i++)
 		stream_unref(moved.streams.items[i]);
 	vec_done(&moved.streams);
+	return r;
+}
+
+int
+progress_set(struct positions *store, struct stream *s, const struct position_mark *marks, size_t n)
+{
+	struct writing w = {0};
+	int r;
+
+	(void)pthread_mutex_lock(&writing);
+	add_moved(&w, s);
+	for (size_t i = 0; i < n; i++)
+		vec_push(&w.updates, ((struct position_update){.kind = POSITION_MARK, .key = s->key, .mark = &marks[i]}));
+	r = put(&w, store);
+	(void)pthread_mutex_unlock(&writing);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
 #include "longship/flow/budget.h"
+#include "longship/flow/lag.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/ledger.h"
 #include "longship/flow/stream.h"
@@ -96,6 +97,8 @@ receipt_free(struct receipt *r)
 	mem_free(r->extra_branches);
 	mem_free(r->drops);
 	mem_free(r->refused);
+	mem_free(r->left);
+	mem_free(r->mine);
 	mem_free(r->refusals);
 	vec_done(&r->holds);
 	vec_done(&r->open);
@@ -172,10 +175,12 @@ receipt_processed(struct receipt *r)
 	if (!r->silent && r->lines >= r->lines_again) {
 		l->read += r->lines - r->lines_again;
 		l->in_flight += r->lines - r->lines_again;
+		r->stream->unsettled_lines += r->lines - r->lines_again;
 	} else if (!r->silent) {
 		ledger_give_up(l, r->lines_again - r->lines); /* the source was written over meanwhile */
+		r->stream->unsettled_lines -= r->lines_again - r->lines;
 	}
-	if (r->resent)
+	if (r->resent && !r->stream->reads_lag)
 		l->resent += r->lines;
 	(void)pthread_mutex_unlock(&l->lock);
 }
@@ -186,45 +191,99 @@ receipt_ref(struct receipt *r)
 	(void)atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
 }
 
-/* How many lines the bitmap of refused ones has room for: a span has no more lines than bytes. */
+/* How many lines a bitmap has room for: a span has no more lines than bytes. */
 static size_t
-refused_words(const struct receipt *r)
+bitmap_words(const struct receipt *r)
 {
 	return ((size_t)(r->to - r->from) + 63) / 64;
 }
 
+/* Lines in both sets (b NULL: in a) that are not in `not` (NULL: none). */
 static uint32_t
-count_refused(const struct receipt *r)
+count_lines(const struct receipt *r, const uint64_t *a, const uint64_t *b, const uint64_t *not)
 {
 	uint32_t n = 0;
 
-	for (size_t i = 0; r->refused != NULL && i < refused_words(r); i++)
-		n += (uint32_t)__builtin_popcountll(r->refused[i]);
+	for (size_t i = 0; a != NULL && i < bitmap_words(r); i++) {
+		uint64_t word = a[i] & (b != NULL ? b[i] : UINT64_MAX) & (not != NULL ? ~not[i] : UINT64_MAX);
+
+		n += (uint32_t)__builtin_popcountll(word);
+	}
 	return n;
+}
+
+/* A span of the stream itself. Lines that are left to readers go to the pool; where one of them was refused, too, that is remembered. */
+static void
+count_span(struct ledger *l, const struct receipt *r, uint32_t n)
+{
+	uint32_t left = count_lines(r, r->left, NULL, NULL), owed = left > 0 ? count_lines(r, r->refused, r->left, NULL) : 0, stored = n - left;
+	struct stream *s = r->stream;
+
+	assert(left <= n && n <= r->lines);
+	ledger_settle(l, s, n, left);
+	for (size_t i = 0; i < r->n_drops; i++) {
+		ledger_reason(l, r->drops[i].reason)->dropped += r->drops[i].lines;
+		stored -= r->drops[i].lines;
+	}
+	for (size_t i = 0; i < r->n_refusals; i++) {
+		uint32_t debt = r->refusals[i].lines < owed ? r->refusals[i].lines : owed;
+
+		if (debt > 0)
+			count_reason(&s->debts, &s->n_debts, ledger_reason(l, r->refusals[i].reason)->name, debt);
+		owed -= debt;
+		ledger_reason(l, r->refusals[i].reason)->rejected += r->refusals[i].lines - debt;
+		stored -= r->refusals[i].lines - debt;
+	}
+	assert(stored <= n);
+	l->acknowledged += stored;
+}
+
+/* Takes n lines that were refused from the list. */
+static uint32_t
+count_rejected(struct ledger *l, struct receipt_count *list, size_t n_list, uint32_t n)
+{
+	uint32_t taken = 0;
+
+	for (size_t i = 0; i < n_list && taken < n; i++) {
+		uint32_t k = list[i].lines < n - taken ? list[i].lines : n - taken;
+
+		ledger_reason(l, list[i].reason)->rejected += k;
+		list[i].lines -= k;
+		taken += k;
+	}
+	return taken;
+}
+
+/* A span that the reader of a lag has read again. */
+static void
+count_lagged(struct ledger *l, struct receipt *r)
+{
+	struct stream *s = r->stream->lag->main;
+	uint32_t n = count_lines(r, r->mine, NULL, r->left), refused = n > 0 ? count_lines(r, r->refused, r->mine, r->left) : 0;
+
+	if (r->counted)
+		return;
+	ledger_settle_pool(l, s, n, r->to <= s->restored_at);
+	n -= count_rejected(l, r->refusals, r->n_refusals, refused);
+	n -= count_rejected(l, s->debts, s->n_debts, n);
+	l->acknowledged += n;
 }
 
 /* The first n of the lines in flight are settled: with all drops and refusals so far. Lock held. */
 static void
 count_settled(struct ledger *l, struct receipt *r, uint32_t n)
 {
-	uint32_t left = n;
-
-	if (r->silent)
+	if (r->stream->lag != NULL)
+		count_lagged(l, r);
+	else if (!r->silent && !r->stream->reads_lag)
+		count_span(l, r, n);
+	else
 		return;
-	for (size_t i = 0; i < r->n_drops; i++) {
-		ledger_reason(l, r->drops[i].reason)->dropped += r->drops[i].lines;
-		left -= r->drops[i].lines;
-	}
-	for (size_t i = 0; i < r->n_refusals; i++)
-		ledger_reason(l, r->refusals[i].reason)->rejected += r->refusals[i].lines;
-	left -= count_refused(r);
-	assert(left <= n && n <= r->lines && l->in_flight >= n);
-	l->acknowledged += left;
-	l->in_flight -= n;
 	r->lines -= n;
 	r->n_drops = r->n_refusals = 0;
 	mem_free(r->refused);
-	r->refused = NULL;
+	mem_free(r->left);
+	r->refused = r->left = NULL;
 }
 
 static int
@@ -262,8 +321,10 @@ open_holds(struct receipt *r)
 static bool
 refused_any(const struct receipt *r, const struct open_run *run)
 {
-	for (uint32_t i = run->line; r->refused != NULL && i < run->line + run->lines; i++) {
-		if ((r->refused[i / 64] & UINT64_C(1) << (i % 64)) != 0)
+	for (uint32_t i = run->line; i < run->line + run->lines; i++) {
+		uint64_t bit = UINT64_C(1) << (i % 64);
+
+		if ((r->refused != NULL && (r->refused[i / 64] & bit) != 0) || (r->left != NULL && (r->left[i / 64] & bit) != 0))
 			return true;
 	}
 	return false;
@@ -443,6 +504,7 @@ receipt_hold(struct receipt *r, uint32_t line, uint32_t lines)
 	r->located = r->located && hold.to > 0;
 	vec_push(&r->holds, hold);
 	(void)pthread_mutex_unlock(&l->lock);
+	atomic_store(&r->stream->holds_lines, true);
 	(void)atomic_fetch_add(&r->refs, HOLD);
 }
 
@@ -492,21 +554,47 @@ receipt_wants_open(struct receipt *r, uint32_t line, uint64_t offset)
 	return !r->passed;
 }
 
+/* Lock held. How many of the lines were not in the set. */
+static uint32_t
+set_lines(const struct receipt *r, uint64_t **set, uint32_t line, uint32_t n)
+{
+	uint32_t fresh = 0, lines_max = (uint32_t)(r->to - r->from);
+
+	if (*set == NULL)
+		*set = mem_zalloc(bitmap_words(r) * sizeof(**set));
+	for (uint32_t i = line; i < line + n && i < lines_max; i++) {
+		uint64_t bit = UINT64_C(1) << (i % 64);
+
+		fresh += ((*set)[i / 64] & bit) == 0;
+		(*set)[i / 64] |= bit;
+	}
+	return fresh;
+}
+
+void
+receipt_leave(struct receipt *r, uint32_t line, uint32_t n)
+{
+	(void)pthread_mutex_lock(&r->stream->ledger->lock);
+	(void)set_lines(r, &r->left, line, n);
+	(void)pthread_mutex_unlock(&r->stream->ledger->lock);
+}
+
+void
+receipt_claim(struct receipt *r, uint32_t line, uint32_t n)
+{
+	(void)pthread_mutex_lock(&r->stream->ledger->lock);
+	(void)set_lines(r, &r->mine, line, n);
+	(void)pthread_mutex_unlock(&r->stream->ledger->lock);
+}
+
 void
 receipt_refuse(struct receipt *r, uint32_t line, uint32_t n, const char *reason)
 {
 	struct ledger *l = r->stream->ledger;
-	uint32_t fresh = 0, lines_max = (uint32_t)(r->to - r->from);
+	uint32_t fresh;
 
 	(void)pthread_mutex_lock(&l->lock);
-	if (r->refused == NULL)
-		r->refused = mem_zalloc(refused_words(r) * sizeof(*r->refused));
-	for (uint32_t i = line; i < line + n && i < lines_max; i++) {
-		uint64_t bit = UINT64_C(1) << (i % 64);
-
-		fresh += (r->refused[i / 64] & bit) == 0;
-		r->refused[i / 64] |= bit;
-	}
+	fresh = set_lines(r, &r->refused, line, n);
 	if (fresh > 0)
 		count_reason(&r->refusals, &r->n_refusals, reason, fresh);
 	(void)pthread_mutex_unlock(&l->lock);

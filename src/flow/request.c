@@ -337,6 +337,9 @@ request_part(const struct request *whole, const struct request_view *v)
 	r->attempts = whole->attempts;
 	r->in_window = whole->in_window;
 	r->maybe_stored = whole->maybe_stored;
+	r->part = whole->part;
+	r->queue = whole->queue;
+	r->destination = whole->destination;
 	return r;
 }
 
@@ -382,7 +385,7 @@ request_count_resent(const struct request *r)
 	for (size_t i = 0; i < r->n_runs; i++) {
 		struct ledger *l = r->runs[i].receipt->stream->ledger;
 
-		if (r->runs[i].receipt->silent)
+		if (r->runs[i].receipt->silent && !r->runs[i].receipt->stream->reads_lag)
 			continue;
 		(void)pthread_mutex_lock(&l->lock);
 		l->resent += r->runs[i].lines;

@@ -28,6 +28,7 @@
 #define IDLE_WAIT_NS (3600 * NS_PER_S)    /* a wake ends it */
 #define STORE_RETRY_NS (1 * NS_PER_S)     /* positions that could not be written are tried again */
 #define LOG_INTERVAL_NS (60 * NS_PER_S)
+#define PROBE_LOST_NS (10 * NS_PER_S)     /* leave to try a parked destination that nobody made use of is given anew */
 
 struct send_queue {
 	struct destination *destination;
@@ -37,7 +38,9 @@ struct send_queue {
 	_Atomic unsigned n;
 	struct request *head, **end; /* under the sender's lock; the head is the sender's while on_wire */
 	struct http_call *call;      /* sender thread */
+	bool on_wire;                /* the same, under the lock; also while its answer is dealt with */
 	int64_t started_ns;          /* monotonic, of the call */
+	bool keep;                   /* its requests cannot be left to readers of lags; until it is empty. Under the lock */
 };
 
 struct sender {
@@ -53,6 +56,8 @@ struct sender {
 	_Atomic int64_t quiesce_until_ns; /* monotonic */
 	bool quiesced, cut_off; /* cut_off stays: nothing goes out any more */
 	size_t queued; /* requests in all queues */
+	_Atomic uint64_t parked;      /* sender_parked */
+	uint64_t taken_bytes;         /* of the window: what lanes took back. Under the lock */
 
 	/* Of the thread. */
 	size_t on_wire;
@@ -62,6 +67,7 @@ struct sender {
 	int64_t store_logged_ns, store_retry_ns;
 	VEC(struct receipt *) unmarked;
 	VEC(struct send_queue *) starting;
+	bool kick; /* lanes have something to do */
 };
 
 struct send_queue *
@@ -107,9 +113,22 @@ send_queue_len(const struct send_queue *q)
 }
 
 bool
+send_queue_is_open(const struct send_queue *q)
+{
+	return destination_is_open(q->destination);
+}
+
+bool
 send_queue_full(const struct send_queue *q)
 {
 	return send_queue_len(q) >= SEND_QUEUE_MAX;
+}
+
+/* What it holds is to be left to readers of lags. Lock held. */
+static bool
+is_parked(const struct send_queue *q)
+{
+	return !q->keep && atomic_load(&q->destination->state) == DESTINATION_PARKED;
 }
 
 void
@@ -119,12 +138,16 @@ sender_submit(struct send_queue *q, struct request *r)
 	bool first;
 
 	r->next = NULL;
+	r->queue = q;
+	r->destination = q->destination;
 	(void)pthread_mutex_lock(&s->lock);
 	first = q->head == NULL;
 	*q->end = r;
 	q->end = &r->next;
 	s->queued++;
 	(void)atomic_fetch_add(&q->n, 1);
+	if (is_parked(q))
+		(void)atomic_fetch_add(&s->parked, 1);
 	(void)pthread_mutex_unlock(&s->lock);
 	/* Behind another request of its queue it cannot go out before that one has ended, which wakes the sender anyway. */
 	if (first)
@@ -138,12 +161,59 @@ pop(struct send_queue *q)
 	struct request *r = q->head;
 
 	q->head = r->next;
-	if (q->head == NULL)
+	if (q->head == NULL) {
 		q->end = &q->head;
+		q->keep = false;
+	}
 	(void)atomic_fetch_sub(&q->n, 1);
 	q->sender->queued--;
 	return r;
 }
+
+uint64_t
+sender_parked(const struct sender *s)
+{
+	return atomic_load(&s->parked);
+}
+
+struct request *
+sender_take_parked(struct sender *s, uint32_t lane)
+{
+	struct request *r = NULL;
+
+	(void)pthread_mutex_lock(&s->lock);
+	for (struct send_queue *q = s->queues; q != NULL && r == NULL; q = q->next) {
+		if (q->lane != lane || q->head == NULL || q->on_wire || !is_parked(q))
+			continue;
+		r = pop(q);
+		r->next = NULL;
+		if (r->in_window)
+			s->taken_bytes += r->source_bytes;
+		r->in_window = false;
+	}
+	(void)pthread_cond_broadcast(&s->changed);
+	(void)pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+void
+sender_keep(struct request *r)
+{
+	struct send_queue *q = r->queue;
+	struct sender *s = q->sender;
+
+	(void)pthread_mutex_lock(&s->lock);
+	r->next = q->head;
+	if (q->head == NULL)
+		q->end = &r->next;
+	q->head = r;
+	q->keep = true;
+	s->queued++;
+	(void)atomic_fetch_add(&q->n, 1);
+	(void)pthread_mutex_unlock(&s->lock);
+	http_client_wake(s->client);
+}
+
 
 /* The head is done, or `parts` of it stand in its place. */
 static void
@@ -186,6 +256,32 @@ leave_window(struct sender *s, struct request *r)
 }
 
 static void
+left_wire(struct send_queue *q)
+{
+	struct destination *d = q->destination;
+
+	q->call = NULL;
+	q->sender->on_wire--;
+	d->started_ns = 0; /* of another lane's request it is known again when that is late */
+	d->on_wire--;
+}
+
+/* The answer is dealt with: lanes may take the head back, where the destination is parked. */
+static void
+release(struct send_queue *q)
+{
+	struct sender *s = q->sender;
+
+	(void)pthread_mutex_lock(&s->lock);
+	q->on_wire = false;
+	if (q->head != NULL && is_parked(q)) {
+		(void)atomic_fetch_add(&s->parked, 1);
+		s->kick = true;
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static void
 on_done(void *ptr, const struct http_result *result)
 {
 	struct send_queue *q = ptr;
@@ -195,8 +291,7 @@ on_done(void *ptr, const struct http_result *result)
 	struct reply reply = reply_classify(result, d->options.retry_429);
 	bool again = reply.kind == REPLY_RETRY || reply.kind == REPLY_MISCONFIGURED;
 
-	q->call = NULL;
-	s->on_wire--;
+	left_wire(q);
 	destination_observe(d, r, result);
 	if (result->status == 401 && d->options.login != NULL)
 		http_login_refused(d->options.login);
@@ -207,7 +302,11 @@ on_done(void *ptr, const struct http_result *result)
 		again = false;
 	}
 	if (!again) {
-		replace_head(q, answer_settle(d, r, result, &reply));
+		parts = answer_settle(d, r, result, &reply);
+		for (struct request *part = parts; part != NULL; part = part->next)
+			part->part = true;
+		replace_head(q, parts);
+		release(q);
 		return;
 	}
 	destination_failed(d, r, result, reply.kind);
@@ -218,6 +317,7 @@ on_done(void *ptr, const struct http_result *result)
 	parts = answer_halve_late(d, r, result);
 	if (parts != NULL)
 		replace_head(q, parts);
+	release(q);
 }
 
 /* The head of q may go out now. Lock held. */
@@ -226,7 +326,7 @@ may_start(const struct sender *s, const struct send_queue *q, int64_t now)
 {
 	uint64_t window = s->window_bytes;
 
-	if (q->head == NULL || q->call != NULL || q->destination->retry_at_ns > now)
+	if (q->head == NULL || q->call != NULL || q->destination->retry_at_ns > now || is_parked(q))
 		return false;
 	if (s->quiesce && (q->destination->failures > 0 || now >= s->quiesce_until_ns))
 		return false;
@@ -267,6 +367,43 @@ note_unmarked(struct sender *s, const struct request *r)
 	}
 }
 
+/* Leaves what a stuck destination has to readers of lags, and gives it leave to try again when its time has come. Lock held. */
+static void
+park(struct sender *s, struct send_queue *q, int64_t now, int64_t *again)
+{
+	struct destination *d = q->destination;
+	int state = atomic_load(&d->state);
+
+	if (q->call != NULL && (d->started_ns == 0 || q->started_ns < d->started_ns))
+		d->started_ns = q->started_ns;
+	if (state == DESTINATION_OPEN) {
+		if (q->head == NULL || s->quiesce || !destination_is_stuck(d, now, again) || atomic_load(&q->n) < SEND_QUEUE_MAX ||
+			!destination_may_park(d, now))
+			return;
+		destination_set_state(d, DESTINATION_PARKED);
+		(void)atomic_fetch_add(&s->parked, 1);
+		s->kick = true;
+		if (d->on_wire == 0 && d->retry_at_ns < *again)
+			*again = d->retry_at_ns > now ? d->retry_at_ns : now;
+	} else if (state == DESTINATION_PARKED && d->on_wire == 0 && !q->keep) {
+		if (q->head != NULL) {
+			(void)atomic_fetch_add(&s->parked, 1);
+			s->kick = true;
+		}
+		if (d->retry_at_ns > now) {
+			*again = d->retry_at_ns < *again ? d->retry_at_ns : *again;
+		} else {
+			destination_set_state(d, DESTINATION_PROBE);
+			s->kick = true;
+		}
+	} else if (state == DESTINATION_PROBING && d->on_wire == 0 && now - atomic_load(&d->probe_ns) > PROBE_LOST_NS) {
+		destination_set_state(d, DESTINATION_PROBE); /* what was to be sent came to nothing */
+		s->kick = true;
+	} else if (state == DESTINATION_PROBING) {
+		*again = now + PROBE_LOST_NS < *again ? now + PROBE_LOST_NS : *again;
+	}
+}
+
 /* Fills s->starting, and s->unmarked with the spans that go out for the first time. Returns when to look again (monotonic). */
 static int64_t
 pick(struct sender *s)
@@ -279,15 +416,19 @@ pick(struct sender *s)
 	(void)pthread_mutex_lock(&s->lock);
 	q = s->first != NULL ? s->first : s->queues;
 	s->first = NULL;
+	s->window_bytes -= s->taken_bytes;
+	s->taken_bytes = 0;
 	for (struct send_queue *begin = q; q != NULL && !s->stop && !s->cut_off;) {
+		park(s, q, now, &again);
 		if (may_start(s, q, now) && may_log_in(s, q)) {
+			q->on_wire = true;
 			if (!q->head->in_window) {
 				q->head->in_window = true;
 				s->window_bytes += q->head->source_bytes;
 			}
 			note_unmarked(s, q->head);
 			vec_push(&s->starting, q);
-		} else if (q->head != NULL && q->call == NULL) {
+		} else if (q->head != NULL && q->call == NULL && !is_parked(q)) {
 			if (q->destination->retry_at_ns > now)
 				again = q->destination->retry_at_ns < again ? q->destination->retry_at_ns : again;
 			else if (s->first == NULL)
@@ -344,6 +485,9 @@ start(struct send_queue *q)
 		request_count_resent(q->head);
 	q->head->attempts++;
 	q->started_ns = clock_mono_ns();
+	if (d->started_ns == 0)
+		d->started_ns = q->started_ns;
+	d->on_wire++;
 	q->sender->on_wire++;
 	q->call = http_call_start(q->sender->client, d->target, headers, q->head->body, q->head->body_bytes, d->timeout_ns, on_done, q);
 	destination_look_at_tls(d);
@@ -353,8 +497,8 @@ static void
 cancel(struct send_queue *q)
 {
 	http_call_cancel(q->call);
-	q->call = NULL;
-	q->sender->on_wire--;
+	left_wire(q);
+	release(q);
 }
 
 static void
@@ -412,6 +556,8 @@ discard_all(struct sender *s)
 		}
 		q->destination->retry_at_ns = 0;
 		q->destination->failures = 0;
+		q->destination->failing_ns = 0;
+		destination_reset(q->destination);
 	}
 }
 
@@ -458,6 +604,10 @@ turn(struct sender *s)
 	}
 	for (size_t i = 0; i < s->starting.len; i++)
 		start(s->starting.items[i]);
+	if (s->kick && s->runtime->lanes != NULL) {
+		s->kick = false;
+		lanes_kick(s->runtime->lanes);
+	}
 	if (s->quiesce) {
 		int64_t end = end_late_calls(s);
 

@@ -14,6 +14,11 @@ struct destination {
 	const char *tenant_header; /* "X-Scope-OrgID: …", NULL without a tenant */
 	struct http_target *target;
 	struct destination_options options;
+	uint64_t id;
+	_Atomic int state;            /* enum destination_state */
+	_Atomic unsigned lags;
+	_Atomic int64_t warned_ns;    /* destination_warn_full */
+	_Atomic int64_t probe_ns;     /* when the leave was taken; monotonic */
 
 	/* Sender thread. */
 	unsigned failures;     /* in a row */
@@ -23,6 +28,11 @@ struct destination {
 		const char *reason;
 		int64_t logged_ns;
 	} refusals[4];         /* the last reasons that were warned of */
+	int64_t failing_ns;    /* since when; monotonic, 0: the last request was answered well */
+	int64_t worked_ns;     /* when that was last; 0: never */
+	int64_t started_ns;    /* when the oldest request on the wire was handed to curl; 0: none is */
+	unsigned on_wire;
+	bool refuses;          /* the last failure was an answer that is about this tenant or its requests */
 	unsigned timeouts;     /* in a row */
 	int64_t timeout_ns;    /* of the next attempt: remote_timeout, or more when that was too short */
 
@@ -34,7 +44,7 @@ struct destination {
 	int64_t last_error_ns;
 	char last_error[256];
 
-	struct metric *sent_bytes, *sent_entries, *retries, *size, *latency;
+	struct metric *sent_bytes, *sent_entries, *retries, *size, *latency, *parked;
 };
 
 /* Sender thread. */
@@ -43,6 +53,13 @@ void destination_observe(struct destination *, const struct request *, const str
 void destination_works(struct destination *);
 /* So many entries of the request were stored. */
 void destination_count_sent(struct destination *, const struct request *, uint64_t entries);
+/* It has taken nothing for a while. *again: when it will be so, if nothing changes. */
+bool destination_is_stuck(const struct destination *, int64_t now, int64_t *again);
+/* Others could go on. */
+bool destination_may_park(const struct destination *, int64_t now);
+/* Open, without a word. */
+void destination_reset(struct destination *);
+void destination_set_state(struct destination *, enum destination_state);
 /* Sets retry_at_ns. */
 void destination_failed(struct destination *, const struct request *, const struct http_result *, enum reply_kind);
 /* Says it when certificates have changed and cannot be used. */

@@ -8,6 +8,7 @@
 #include "longship/base/clock.h"
 #include "longship/base/mem.h"
 #include "longship/flow/component.h"
+#include "longship/flow/lag.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/mark.h"
 #include "longship/flow/runtime.h"
@@ -72,6 +73,7 @@ give_up_replay(struct stream *s, struct replay *r)
 		return;
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	ledger_give_up(s->ledger, r->lines);
+	s->unsettled_lines -= r->lines;
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 	r->lines = 0;
 }
@@ -84,8 +86,8 @@ replay_done(struct replay *r)
 	vec_done(&r->begun);
 }
 
-static void
-drop_replays(struct stream *s)
+void
+stream_drop_replays(struct stream *s)
 {
 	for (size_t i = 0; i < s->replays.len; i++) {
 		give_up_replay(s, &s->replays.items[i]);
@@ -100,8 +102,14 @@ stream_unref(struct stream *s)
 	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
 	assert(s->oldest == NULL && s->passed == NULL && s->lane == NULL);
-	drop_replays(s);
+	lag_done(s);
+	stream_drop_replays(s);
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	ledger_close_pool(s->ledger, s);
+	(void)pthread_mutex_unlock(&s->ledger->lock);
 	leave_ledger(s);
+	mem_free(s->debts);
+	vec_done(&s->lags);
 	vec_done(&s->replays);
 	vec_done(&s->unread);
 	mem_free(s->position_cursor);
@@ -276,6 +284,9 @@ stream_restore(struct stream *s)
 	}
 	arena_free(arena);
 	start_reading(s);
+	s->restored_at = s->position;
+	if (!s->reads_lag)
+		lag_restore(s);
 	return known || s->replays.len > 0;
 }
 
@@ -297,6 +308,18 @@ stream_inherit(struct stream *s, struct stream *from)
 		from->replays.items[i] = (struct replay){0};
 	}
 	start_reading(s);
+	s->restored_at = from->restored_at;
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	s->unsettled_lines = from->unsettled_lines;
+	s->pool = from->pool;
+	s->debts = from->debts;
+	s->n_debts = from->n_debts;
+	from->unsettled_lines = 0;
+	from->pool = 0;
+	from->debts = NULL;
+	from->n_debts = 0;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	lag_inherit(s, from);
 }
 
 void
@@ -333,6 +356,8 @@ stream_go_back(struct stream *s, uint64_t offset)
 	}
 	s->position = offset;
 	start_reading(s);
+	s->restored_at = offset;
+	lag_go_back(s, offset);
 	if (s->proof != NULL)
 		proof_cut(s->proof, offset);
 }
@@ -340,12 +365,15 @@ stream_go_back(struct stream *s, uint64_t offset)
 uint64_t
 stream_next_limit(const struct stream *s)
 {
+	uint64_t limit = lag_limit(s);
 	const struct replay *r;
 
 	if (s->next_replay == s->replays.len)
-		return UINT64_MAX;
+		return limit;
 	r = &s->replays.items[s->next_replay];
-	return s->read_offset < r->from ? r->from : r->to;
+	if (s->read_offset < r->from)
+		return r->from < limit ? r->from : limit;
+	return r->to < limit ? r->to : limit;
 }
 
 /* The record of [read_offset, to) or of more: a source that was cut shorter meanwhile may give only the first part now. */
@@ -405,6 +433,11 @@ stream_begin(struct stream *s, struct lane *lane, uint64_t to, uint64_t lines_ma
 		int64_t base = s->own_times ? seen_ns : marks_take(s->runtime->marks, seen_ns, lines_max);
 
 		r = receipt_new(s, s->read_offset, to, base, lines_max);
+	}
+	if (s->reads_lag) {
+		r->counted = r->silent;
+		r->silent = true;
+		r->again = false;
 	}
 	r->before = memory_keep(&s->memory);
 	return r;
@@ -488,7 +521,7 @@ stream_end(struct stream *s, struct lane *lane, struct receipt *r, uint32_t line
 	for (; s->next_replay < s->replays.len && s->replays.items[s->next_replay].to <= s->read_offset; s->next_replay++)
 		give_up_replay(s, &s->replays.items[s->next_replay]);
 	if (s->next_replay > 0 && s->next_replay == s->replays.len)
-		drop_replays(s);
+		stream_drop_replays(s);
 	skip_settled(s);
 	receipt_processed(r);
 	receipt_unref(r);
@@ -498,7 +531,7 @@ static struct replay
 replay_of(const struct receipt *r)
 {
 	struct replay replay = {.from = r->from, .to = r->to, .has_base = true, .base_ns = r->base_ns, .before = memory_keep(r->before),
-		.again = !r->silent, .silent = r->silent || r->settled, .lines = r->lines,
+		.again = !r->silent, .silent = (r->stream->reads_lag ? r->counted : r->silent) || r->settled, .lines = r->lines,
 		.resent = !r->passed && (r->resent || atomic_load(&r->marked))};
 
 	for (size_t i = 0; i < r->begun.len; i++)
@@ -538,6 +571,8 @@ count_given_up(struct stream *s, const struct receipt *oldest)
 	for (const struct receipt *r = oldest; r != NULL; r = r->next) {
 		if (!r->settled && !r->silent)
 			ledger_give_up(s->ledger, r->lines);
+		if (!r->settled && !r->silent)
+			s->unsettled_lines -= r->lines;
 	}
 }
 

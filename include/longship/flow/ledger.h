@@ -7,6 +7,7 @@
  * settled. One lock per ledger; a scrape takes it, so the sum holds at every scrape. Any thread.
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "longship/base/limits.h"
@@ -39,6 +40,12 @@ void ledger_unref(struct ledger *);
 void ledger_close(struct ledger *);
 /* Lock held: lines in flight that cannot be read again. */
 void ledger_give_up(struct ledger *, uint64_t lines);
+/* Lock held. A span of the stream has settled; `left` of its lines go to the stream's pool (flow/lag.h) and stay in flight. */
+void ledger_settle(struct ledger *, struct stream *, uint64_t lines, uint64_t left);
+/* Lock held. Lines of the stream's pool have settled; earlier: they were not read by this process before. */
+void ledger_settle_pool(struct ledger *, struct stream *, uint64_t lines, bool earlier);
+/* Lock held. No reader is left, or the stream ends: what is still in the pool is given up. */
+void ledger_close_pool(struct ledger *, struct stream *);
 /* Lock held. */
 struct ledger_reason *ledger_reason(struct ledger *, const char *name);
 /* Calls fn for each ledger that is published in metrics, with its lock held. */

@@ -51,7 +51,8 @@ struct receipt {
 	uint32_t lines;            /* set before receipt_processed */
 	uint32_t lines_again;
 	bool again;                /* was read before: lines_again of its lines are counted in `read` and in flight already */
-	bool silent;               /* was settled before: nothing is counted */
+	bool silent;               /* was settled before: nothing is counted. Also of a lag's reader, whose settled spans are `counted` */
+	bool counted;
 	bool resent;               /* was on the wire before */
 	uint64_t tail_hash;        /* of the bytes before `to` (flow/proof.h); 0: not known */
 	char *cursor;              /* where the source stands at `to`, for sources that are not read by offset; owned */
@@ -73,6 +74,8 @@ struct receipt {
 
 	/* Under the ledger's lock: refused lines, one bit each; NULL until one is. */
 	uint64_t *refused;
+	uint64_t *left;    /* lines that the reader of a lag will settle (flow/lag.h) */
+	uint64_t *mine;    /* of a reader: lines with entries for its destination; all others are not its own */
 	struct receipt_count *refusals;
 	size_t n_refusals;
 
@@ -113,6 +116,9 @@ bool receipt_wants_open(struct receipt *, uint32_t line, uint64_t offset);
 void receipt_unref(struct receipt *);
 /* A destination refused these lines. Any thread that holds a reference. */
 void receipt_refuse(struct receipt *, uint32_t line, uint32_t n, const char *reason);
+/* Marks these lines as left to a lag's reader; as a reader's own. Any thread that holds a reference. */
+void receipt_leave(struct receipt *, uint32_t line, uint32_t n);
+void receipt_claim(struct receipt *, uint32_t line, uint32_t n);
 /* Frees a receipt that was taken out of its stream's queue unsettled (stream_rewind); nobody refers to it. */
 void receipt_give_up(struct receipt *);
 

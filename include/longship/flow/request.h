@@ -35,6 +35,8 @@ struct request_turn {
 
 struct request {
 	struct request *next;
+	struct send_queue *queue; /* set when it is submitted */
+	struct destination *destination;
 	char *body;             /* compressed; owned */
 	size_t body_bytes;
 	uint64_t source_bytes;  /* of its lines: what counts in the sent window */
@@ -47,6 +49,7 @@ struct request {
 	uint64_t budget_bytes;  /* taken by the maker, given back when it ends */
 	uint64_t attempts;
 	bool in_window;         /* sender thread */
+	bool part;              /* of one that was answered: some of its entries may be stored */
 	bool maybe_stored;      /* an earlier attempt may have stored (some of) it */
 };
 /* Its memory is taken from the budget. body, runs and turns are passed over. */

@@ -5,8 +5,11 @@
  * that runs a part of it), which owns all of it; pointers are valid until the last component has
  * stopped. Parts that a command does not need are NULL.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+enum runtime_lags { LAGS_UNKNOWN, LAGS_NONE, LAGS_SOME };
 
 struct runtime {
 	struct loop *loop;           /* os/loop.h: the control thread's */
@@ -18,6 +21,7 @@ struct runtime {
 	struct http_access *http_access; /* flow/http_access.h: of longship's own server; NULL: there is none */
 	struct watcher *watcher;     /* flow/watcher.h; NULL: sources poll */
 	const char *storage_path;
+	_Atomic int lags;            /* enum runtime_lags: whether the store knows destinations that lag (flow/lag.c) */
 	bool sync_requests;          /* the times of lines are durable before the lines go out; else within a second */
 	int64_t drain_timeout_ns;    /* of a graceful stop */
 	uint64_t memory_budget_bytes;

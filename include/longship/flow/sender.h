@@ -42,10 +42,32 @@ struct str destination_tenant(const struct destination *);
 /* Bytes of lines that the server was found to take in one request (413); UINT64_MAX: not known. Any thread. */
 uint64_t destination_batch_bytes_max(const struct destination *);
 
+/*
+ * Parking. A destination that has taken nothing for a while (it refuses, or does not answer) while others work is *parked*: what lanes
+ * have for it is left to the readers of lags (flow/lag.h), so that it delays nobody. When its back-off is over, one reader gets the leave
+ * to send one request, and with the first answer it is open again.
+ */
+enum destination_state { DESTINATION_OPEN, DESTINATION_PARKED, DESTINATION_PROBE, DESTINATION_PROBING };
+
+/* The same for the same component, URL and tenant, in every process. */
+uint64_t destination_id(const struct destination *);
+/* Any thread. */
+bool destination_is_open(const struct destination *);
+bool destination_has_probe(const struct destination *);
+/* The leave to send one request. Given back when nothing was sent. Any thread. */
+bool destination_take_probe(struct destination *);
+void destination_return_probe(struct destination *, bool sent);
+/* So many readers of lags more. Any thread. */
+void destination_lags(struct destination *, int n);
+/* There is no room for another lag behind this stream: it waits for the destination. Any thread. */
+void destination_warn_full(struct destination *, const char *name);
+
 struct destination_status { /* borrows */
 	const char *component_id, *host, *tenant; /* tenant: "" for none */
 	uint64_t sent_bytes, sent_entries, retries;
 	unsigned failures;       /* in a row */
+	enum destination_state state;
+	unsigned lags;           /* source streams that are ahead of it */
 	const char *last_error;  /* "" if there was none */
 	int64_t last_error_ns;   /* realtime */
 };
@@ -60,8 +82,17 @@ void send_queue_free(struct send_queue *);
 #define SEND_QUEUE_MAX 2 /* one on the wire, one prepared */
 bool send_queue_full(const struct send_queue *);
 unsigned send_queue_len(const struct send_queue *);
+/* Its destination is not parked. Any thread. */
+bool send_queue_is_open(const struct send_queue *);
 /* Takes the request. Lane thread. */
 void sender_submit(struct send_queue *, struct request *);
+
+/* Counts up when there may be something for sender_take_parked. Any thread. */
+uint64_t sender_parked(const struct sender *);
+/* A request of this lane for a parked destination, oldest first for each queue, or NULL; the caller's. Lane thread. */
+struct request *sender_take_parked(struct sender *, uint32_t lane);
+/* It has to stay, after all: back into its place, and those behind it are not offered any more. Lane thread. */
+void sender_keep(struct request *);
 
 struct sender *sender_new(struct runtime *);
 /* Positions have moved without a request (all lines filtered): writes them soon. Any thread. */

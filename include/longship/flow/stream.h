@@ -24,6 +24,7 @@
 #include "longship/flow/receipt.h"
 #include "longship/lang/args.h"
 
+struct lag;
 struct lane;
 struct send_queue;
 struct runtime;
@@ -54,6 +55,9 @@ struct stream_ops {
 	bool (*locate)(struct stream *, struct lane *, struct receipt *, struct open_run *, size_t n);
 	/* Whether something of an earlier stream of its lineage is not settled. NULL: there is none. Lane thread. */
 	bool (*waits)(struct stream *);
+	/* Another stream on the same source (flow/lag.h), which lives no longer than the first; one reference. NULL: it cannot be read twice at a
+	 * time. Lane thread, or control before a lane has it. */
+	struct stream *(*reader)(struct stream *, struct str key, const char *name);
 };
 
 struct replay { /* a span that was read before */
@@ -80,6 +84,8 @@ struct stream {
 	struct ledger *ledger;
 	struct str key;         /* in the positions store; empty: has no position */
 	const char *name;       /* for messages: the path */
+	_Atomic bool holds_lines; /* stages have held lines of it beyond their span (flow/hold.h) */
+	bool reads_lag;         /* it is the reader of a lag (flow/lag.h). Set before anybody else knows it */
 	bool own_times;         /* each record brings its own time and metadata: spans need no marks. Set before the first span */
 	_Atomic unsigned refs;  /* owner, lane, each receipt, progress */
 	_Atomic bool removed;   /* C sets: the lane lets it go, once what is unsettled has settled or been given up */
@@ -100,6 +106,11 @@ struct stream {
 	int64_t ran_at_ns;
 	int64_t paused_until_ns; /* a limit lets it go on then (lane_pace); monotonic */
 	struct send_queue *blocked_on[STREAM_BLOCKED_MAX]; /* all of them, up to the first NULL */
+	VEC(struct lag *) lags;     /* destinations that lag behind it */
+	struct stream *predecessor; /* the generation before: where a destination lags behind that one, it waits here. One reference, or NULL */
+	bool span_sent, span_skipped; /* of the span that runs: entries were sent; were left to readers */
+	int64_t sent_at_ns;         /* when an entry was sent last, coarse; monotonic */
+	uint64_t restored_at;       /* position that the store knew: what lies below was read by an earlier process */
 
 	/* Lane's lists, under the lane's lock. */
 	struct lane *_Atomic lane; /* NULL: none has it */
@@ -110,6 +121,11 @@ struct stream {
 	bool caught_up; /* it found nothing more when it ran last, and was not woken since */
 
 	/* G */
+	struct lag *lag;       /* a reader's; NULL: a main stream */
+	int64_t pool;          /* lines in flight that readers are to settle; below 0 for a moment when those are ahead of the main stream */
+	uint64_t unsettled_lines; /* of its receipts, and of replays that are `again` */
+	struct receipt_count *debts; /* refused elsewhere, but in the pool: counted as rejected when they leave it; DROP_REASONS_MAX or NULL */
+	size_t n_debts;
 	struct receipt *oldest, *newest;
 	size_t n_receipts;
 	struct receipt *passed; /* ascending; behind the position, and not settled */
@@ -124,7 +140,7 @@ struct stream {
 	struct stream *ledger_next, **ledger_link;
 
 	/* Under the lock of progress. */
-	bool dirty;
+	bool dirty, forgotten;
 	struct stream *dirty_next;
 };
 
@@ -158,6 +174,8 @@ void stream_emit(struct stream *, struct batch *);
 /* Ends it: lines were read; read_offset moves. A source without offsets has set receipt->cursor before. L. */
 void stream_end(struct stream *, struct lane *, struct receipt *, uint32_t lines);
 
+/* Spans that were read before are read as if they were new. L. */
+void stream_drop_replays(struct stream *);
 /* Gives up all that is unsettled and sets the stream back to its position; the lane is parked and no request carries its lines. */
 void stream_rewind(struct stream *);
 
@@ -169,3 +187,11 @@ int progress_write(struct positions *, struct receipt *const *unmarked, size_t n
 bool progress_pending(void);
 /* The stream's position has moved. Any thread. */
 void progress_note(struct stream *);
+/* Its entry in the store is not needed any more. Any thread. */
+struct positions;
+int progress_forget(struct positions *, struct stream *);
+/* Writes its position and these marks now. Any thread. */
+struct position_mark;
+int progress_set(struct positions *, struct stream *, const struct position_mark *, size_t n);
+/* Stream memory as the store keeps it; borrows. */
+struct str memory_pack(const struct memory *);

@@ -19,6 +19,7 @@
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
 #include "longship/flow/labels.h"
+#include "longship/flow/lag.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/placed.h"
 #include "longship/flow/runtime.h"
@@ -810,6 +811,16 @@ bool
 follow_position(struct follow *f, const struct file_id *id, struct arena *arena, struct position *ret)
 {
 	return positions_get(f->shared->component->runtime->positions, make_key(f, id, arena), arena, ret);
+}
+
+bool
+follow_lags(struct follow *f, const struct file_id *id)
+{
+	struct arena *arena = arena_new(0);
+	bool lags = lag_is_stored(f->shared->component->runtime, make_key(f, id, arena));
+
+	arena_free(arena);
+	return lags;
 }
 
 bool

@@ -101,6 +101,8 @@ uint32_t follow_generation(const struct follow_shared *, const struct file_id *)
 /* What the store knows of this generation, in the arena; false: nothing. */
 struct position;
 bool follow_position(struct follow *, const struct file_id *, struct arena *, struct position *ret);
+/* A destination has not got all of this generation yet, and the store knows where it stands (flow/lag.h). */
+bool follow_lags(struct follow *, const struct file_id *);
 /* Whether the store or a tail knows this file already, under any path. */
 bool follow_knows(struct follow *, const struct file_id *);
 /* Reads a generation that the path named before to its end, behind those that are read already. known: what the store calls it; NULL: it

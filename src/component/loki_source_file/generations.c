@@ -623,7 +623,7 @@ read_one(struct follow *f, struct candidate *c, bool newest)
 	struct stat st;
 	int fd;
 
-	bool all = c->known != NULL && !c->known->has_holes;
+	bool all = c->known != NULL && !c->known->has_holes && !follow_lags(f, &c->known->id);
 
 	if (c->kept_fd < 0 && all && !c->packed && c->file.size == c->known->position &&
 		(!newest || clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS))

@@ -22,7 +22,7 @@
 #define BUSY_LOOK_NS (50 * NS_PER_MS) /* all memory for decompressing is in use */
 #define TURN_LOOK_NS (10 * NS_PER_MS) /* how soon a generation sees that the one before is drained */
 
-static const struct stream_ops ops;
+static const struct stream_ops ops, reader_ops;
 
 struct tail *
 tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *id, struct str key, const char *path, int fd,
@@ -336,6 +336,8 @@ note_lag(struct tail *t, uint64_t size)
 {
 	struct stream *s = &t->stream;
 
+	if (t->of != NULL)
+		return;
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	s->size = content_size(&t->content, s->read_offset, size);
 	s->oldest_ns = first_seen(t);
@@ -367,6 +369,8 @@ tail_follow_on(struct tail *t, struct tail *before)
 	}
 	stream_ref(&before->stream);
 	t->after = before;
+	stream_ref(&before->stream);
+	t->stream.predecessor = &before->stream;
 }
 
 /* Lets go of the generation before when nothing more comes of it; the one before that takes its place. */
@@ -576,5 +580,48 @@ free_tail(struct stream *s)
 	mem_free(t);
 }
 
+/* A second stream on the same file: it reads behind the first, whose descriptor it shares. */
+static struct stream *
+make_reader(struct stream *main, struct str key, const char *name)
+{
+	const struct tail *of = (const struct tail *)main;
+	struct tail *t = mem_new(struct tail);
+
+	stream_init(&t->stream, &reader_ops, main->runtime, main->ledger, key, name);
+	t->stream.forward_to = main->forward_to;
+	t->id = of->id;
+	t->fd = of->fd;
+	t->of = (struct tail *)main;
+	content_init(&t->content, of->content.rules);
+	t->arena = arena_new(TARGET_ARENA_BYTES);
+	t->label_pairs = arena_array(t->arena, struct str_pair, of->n_labels);
+	for (; t->n_labels < of->n_labels; t->n_labels++)
+		t->label_pairs[t->n_labels] = (struct str_pair){arena_str(t->arena, of->label_pairs[t->n_labels].name),
+			arena_str(t->arena, of->label_pairs[t->n_labels].value)};
+	t->seen[t->n_seen++].ns = clock_now_ns();
+	t->grown_at_ns = clock_mono_ns();
+	return &t->stream;
+}
+
+static enum stream_state
+run_reader(struct stream *s, struct lane *lane)
+{
+	struct tail *t = (struct tail *)s;
+
+	if (atomic_load(&t->of->truncated) || atomic_load(&t->of->failed) != 0)
+		return STREAM_DONE;
+	return run(s, lane);
+}
+
+static void
+free_reader(struct stream *s)
+{
+	struct tail *t = (struct tail *)s;
+
+	t->fd = -1; /* the first one's */
+	free_tail(s);
+}
+
 static const struct stream_ops ops = {.run = run, .rewound = rewound, .closed = closed, .free = free_tail, .locate = locate,
-	.waits = waits};
+	.waits = waits, .reader = make_reader};
+static const struct stream_ops reader_ops = {.run = run_reader, .rewound = rewound, .free = free_reader};

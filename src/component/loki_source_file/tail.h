@@ -45,6 +45,7 @@ struct tail {
 	char *announce;         /* goes out before its first line: what was lost before it; owned, may be NULL. Lane */
 	_Atomic int failed;     /* errno of a read that failed; 0: none */
 	_Atomic bool drained;   /* nothing more will be read of it */
+	struct tail *of;        /* the one that this is a second reader of (flow/lag.h), which lives no shorter; NULL: it is the first */
 	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
 	uint64_t read_to;       /* lane: how large it was when all its whole lines had been read */
 	bool told_damage;       /* lane */

@@ -8,6 +8,7 @@
 #include "guard.h"
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
+#include "longship/flow/lag.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
 #include "outlet.h"
@@ -269,6 +270,26 @@ find_outlet(struct write_state *w, struct lane *lane, size_t k, const struct lab
 	return o;
 }
 
+/* Adds entries [i, end), but for those that a lagging destination's reader will bring. False: all are. */
+static bool
+add_entries(struct outlet *o, const struct batch *b, size_t i, size_t end)
+{
+	struct destination *d = outlet_destination(o);
+	bool added = false;
+
+	if (lag_is_plain(d, b)) {
+		outlet_add_run(o, b, i, end);
+		return true;
+	}
+	for (; i < end; i++) {
+		if (lag_diverts(d, b, i))
+			continue;
+		outlet_add_run(o, b, i, i + 1);
+		added = true;
+	}
+	return added;
+}
+
 static void
 refuse_tenant(const struct write_state *w, size_t k, const struct batch *b, size_t i, size_t end)
 {
@@ -308,17 +329,18 @@ write_to(struct write_state *w, struct lane *lane, size_t k, const struct batch 
 
 		end = i + 1;
 		if (rejected != NULL && rejected[i] != NULL) {
-			refuse_guarded(w, k, b, i, rejected[i]);
+			if (!lag_reads(b))
+				refuse_guarded(w, k, b, i, rejected[i]);
 			continue;
 		}
 		end = find_end(b, i, rejected);
 		o = find_outlet(w, lane, k, b->labels[i]);
 		if (o == NULL) {
-			refuse_tenant(w, k, b, i, end);
+			if (!lag_reads(b))
+				refuse_tenant(w, k, b, i, end);
 			continue;
 		}
-		outlet_add_run(o, b, i, end);
-		if (outlet_pressure(o) != NULL)
+		if (add_entries(o, b, i, end) && outlet_pressure(o) != NULL)
 			lane_set_pressure(lane, outlet_pressure(o));
 	}
 }

@@ -102,6 +102,12 @@ outlet_free(struct outlet *o)
 	mem_free(o);
 }
 
+struct destination *
+outlet_destination(const struct outlet *o)
+{
+	return o->destination;
+}
+
 struct send_queue *
 outlet_pressure(const struct outlet *o)
 {

@@ -43,6 +43,7 @@ void outlet_refuse(const struct outlet_options *, const struct batch *, size_t i
 struct outlet *outlet_new(struct destination *, struct lane *, const struct outlet_options *, struct outlet_scratch *);
 /* Nothing is open in it, nothing of it is queued. */
 void outlet_free(struct outlet *);
+struct destination *outlet_destination(const struct outlet *);
 /* Adds entry i of the batch. */
 void outlet_add(struct outlet *, const struct batch *, size_t i);
 /* Adds entries [i, end) that all have the label set of entry i. */
