@@ -213,6 +213,15 @@ same_file(const struct file_identity *a, const struct file_identity *b)
 	return a->dev == b->dev && a->ino == b->ino;
 }
 
+/* It was renamed, or compressed, since the directory was listed. */
+static bool
+has_vanished(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 && errno == ENOENT;
+}
+
 /* By its name and its first bytes. */
 static bool
 is_packed(const char *path, int fd, enum decompress_format *ret)
@@ -248,8 +257,10 @@ holds_known(struct search *s, struct candidate *c, const struct known *k)
 	int fd = follow_open(c->path, &st);
 	bool same;
 
-	if (fd < 0)
+	if (fd < 0) {
+		s->busy |= has_vanished(c->path);
 		return fd == -EACCES || fd == -EMFILE || fd == -ENFILE;
+	}
 	c->packed = is_packed(c->path, fd, &c->format);
 	same = (c->packed && k->proof.n_tails == 0) || match(s, fd, &st, c, k) != MATCH_OTHER;
 	(void)close(fd);
@@ -265,8 +276,11 @@ find_known_in(struct search *s, const struct listing *l, struct known *k)
 	for (size_t i = 0; i < n && !k->found; i++) {
 		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .known = k, .order_ns = k->id.btime_ns, .kept_fd = -1};
 
-		if (file_identify_path(c.path, &c.file) < 0 || !is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) ||
-			same_file(&c.file, &s->list->current) || !holds_known(s, &c, k))
+		if (file_identify_path(c.path, &c.file) < 0) {
+			s->busy |= has_vanished(c.path);
+			continue;
+		}
+		if (!is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) || same_file(&c.file, &s->list->current) || !holds_known(s, &c, k))
 			continue;
 		k->found = true;
 		vec_push(&s->found, c);
@@ -488,7 +502,11 @@ find_unknown(struct search *s, const struct listing *l, const char *name)
 		if (!is_rotated_name(name, names[i].name) || has_original(s, l, names[i].name))
 			continue;
 		c.path = join(s->arena, listing_dir(l), names[i].name);
-		if (file_identify_path(c.path, &c.file) < 0 || !is_candidate(s, c.path, &c.file))
+		if (file_identify_path(c.path, &c.file) < 0) {
+			s->busy |= has_vanished(c.path);
+			continue;
+		}
+		if (!is_candidate(s, c.path, &c.file))
 			continue;
 		if (s->plain_only && without_compression(c.path) != strlen(c.path))
 			continue;
@@ -630,7 +648,7 @@ read_one(struct follow *f, struct candidate *c, bool newest)
 		return true;
 	fd = c->kept_fd >= 0 ? take_kept(c->kept_fd, &st) : follow_open(c->path, &st);
 	c->kept_fd = -1;
-	if (fd == -EMFILE || fd == -ENFILE)
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOENT)
 		return false;
 	if (fd < 0) {
 		say_unreadable(f, c, -fd);
