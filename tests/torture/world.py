@@ -190,12 +190,12 @@ class Ship:
 
     def close(self):
         """last_words works afterwards as well."""
-        self.last = self.last_words()
         self.ended = True
         if self.process is not None:
             self.process.kill()
             self.process.wait()
         self.thread.join()
+        self.last = self.last_words()
         self.log.close()
 
 
