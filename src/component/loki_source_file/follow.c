@@ -570,7 +570,8 @@ static bool
 rests_at_once(const struct follow *f, const struct tail *t, uint64_t size)
 {
 	return f->shared->rests.open.len >= REST_OPEN && f->shared->component->runtime->positions != NULL && t->stream.position == size &&
-		t->stream.replays.len == 0 && t->stream.unread.len == 0 && t->content.unpack == NULL && f->rotated.len == 0 && !f->reads_past;
+		t->stream.replays.len == 0 && t->stream.unread.len == 0 && t->content.unpack == NULL && f->rotated.len == 0 && !f->reads_past &&
+		!lag_is_stored(f->shared->component->runtime, t->stream.key);
 }
 
 static void

@@ -19,6 +19,7 @@
 #define SLOTS_MIN 16
 #define QUIET_NS  (1 * NS_PER_S)     /* a file that was read less long ago stays open, unless others wait */
 #define SWEEP_NS  (1 * NS_PER_S)     /* while more are open than may rest open */
+#define STUCK_NS  (5 * NS_PER_S)
 #define TURN_NS   (50 * NS_PER_MS)   /* while some wait */
 
 #define TOUCH_NS (24 * 3600 * NS_PER_S) /* the store keeps what is not told of for 30 days */
@@ -134,7 +135,7 @@ can_rest(struct tail *t)
 	if (t->follow == NULL || t != t->follow->current || t->resting || atomic_load(&t->rotated) || !atomic_load(&t->at_end))
 		return false;
 	(void)pthread_mutex_lock(&s->ledger->lock);
-	settled = s->n_receipts == 0 && s->n_passed == 0 && s->n_holes == 0;
+	settled = s->n_receipts == 0 && s->n_passed == 0 && s->n_holes == 0 && s->pool == 0;
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 	return settled;
 }
@@ -158,8 +159,12 @@ close_quiet(struct follow_shared *shared)
 	if (r->open.len <= keep || shared->component->runtime->positions == NULL)
 		return;
 	for (size_t i = 0; i < r->open.len; i++) {
-		if (atomic_load(&r->open.items[i]->read_ns) < before && can_rest(r->open.items[i]))
-			vec_push(&quiet, r->open.items[i]);
+		struct tail *t = r->open.items[i];
+
+		if (atomic_load(&t->read_ns) < before && can_rest(t))
+			vec_push(&quiet, t);
+		else if (!atomic_load(&t->at_end) && atomic_load(&t->read_ns) < clock_mono_ns() - STUCK_NS)
+			lane_wake(&t->stream); /* a destination may have stopped to lag */
 	}
 	if (quiet.len > 0)
 		qsort(quiet.items, quiet.len, sizeof(*quiet.items), by_last_read);
@@ -169,6 +174,8 @@ close_quiet(struct follow_shared *shared)
 		lane_remove(&quiet.items[i]->stream);
 	}
 	vec_done(&quiet);
+	if (n > 0)
+		r->closed_ns = clock_mono_ns();
 }
 
 /* ---- Turns ---- */
@@ -194,7 +201,7 @@ take_turns(struct follow_shared *shared)
 
 		if (!f->waiting)
 			continue;
-		if (r->open.len >= REST_OPEN_MAX)
+		if (r->open.len >= REST_OPEN_MAX + r->more)
 			break;
 		f->waiting = false;
 		r->n_waiting--;
@@ -204,8 +211,20 @@ take_turns(struct follow_shared *shared)
 			break;
 		}
 	}
-	if (r->n_waiting == 0)
+	if (r->n_waiting == 0) {
 		r->said_full = false;
+		r->more = 0;
+	}
+}
+
+/* Those that are open wait for a destination that takes nothing: others are not to wait with them, as far as descriptors go. */
+static void
+open_more(struct rests *r)
+{
+	if (r->n_waiting == 0 || clock_mono_ns() - r->closed_ns < STUCK_NS)
+		return;
+	r->more += REST_OPEN;
+	r->closed_ns = clock_mono_ns();
 }
 
 static void find_lost(void *ptr);
@@ -221,6 +240,7 @@ on_timer(void *ptr)
 	waited = shared->rests.n_waiting > 0 || shared->rests.open.len > 2 * REST_OPEN;
 	take_turns(shared);
 	close_quiet(shared);
+	open_more(&shared->rests);
 	arm(shared);
 	shared->rests.many = shared->rests.many || waited;
 	if (shared->rests.many && !loop_timer_running(shared->rests.timer)) {
@@ -267,7 +287,7 @@ wait_turn(struct follow *f)
 bool
 rest_may_open(struct follow *f)
 {
-	if (f->shared->rests.open.len < REST_OPEN_MAX) {
+	if (f->shared->rests.open.len < REST_OPEN_MAX + f->shared->rests.more) {
 		if (f->waiting)
 			f->shared->rests.n_waiting--;
 		f->waiting = false;

@@ -33,6 +33,8 @@ struct rests { /* of one component */
 	struct follow **slots;	 /* that rest, by device and inode; open addressing, a power of two */
 	size_t slots_len, n;
 	VEC(struct follow *) lost; /* their resting file has another name now, or none; NULL: gone meanwhile */
+	size_t more;		 /* may be open beyond REST_OPEN_MAX, because none of those can be closed */
+	int64_t closed_ns;	 /* when the last was; monotonic */
 	bool said_full;
 	bool many; /* were open since the timer stood still: their memory is to be given back */
 	struct loop_timer *timer;

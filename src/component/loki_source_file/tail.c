@@ -147,7 +147,7 @@ wait_for_more(struct tail *t, uint64_t size)
 	if (t->content.unpack != NULL)
 		unpack_rest(t->content.unpack);
 	if (!atomic_load(&t->rotated)) {
-		atomic_store(&t->at_end, true);
+		atomic_store(&t->at_end, s->lags.len == 0);
 		return STREAM_IDLE;
 	}
 	if (clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS)

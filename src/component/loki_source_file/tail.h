@@ -49,7 +49,7 @@ struct tail {
 	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
 	uint64_t read_to;       /* lane: how large it was when all its whole lines had been read */
 	bool told_damage;       /* lane */
-	_Atomic bool at_end;    /* the lane has read all whole lines that it saw and waits to be woken */
+	_Atomic bool at_end;    /* the lane has read all whole lines that it saw and waits to be woken; no destination lags */
 	_Atomic int64_t read_ns; /* when something was read last, or the file was opened; monotonic */
 	bool has_read;          /* lane: this tail read something; control thread: after its end */
 
