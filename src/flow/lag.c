@@ -228,6 +228,18 @@ place(struct lag *lag, const struct receipt *r)
 		reader->ops->rewound(reader);
 }
 
+/* Settling moves it, in other threads. */
+static uint64_t
+position_of(struct stream *reader)
+{
+	uint64_t position;
+
+	(void)pthread_mutex_lock(&reader->ledger->lock);
+	position = reader->position;
+	(void)pthread_mutex_unlock(&reader->ledger->lock);
+	return position;
+}
+
 static bool
 has_begun(struct stream *reader)
 {
@@ -424,7 +436,7 @@ lag_diverts(struct destination *d, const struct batch *b, size_t i)
 			s->span_sent = true;
 			return false;
 		}
-	} else if (first->receipt->from < lag->reader->position && first->receipt->from >= lag->counted_from && !has_begun(lag->reader)) {
+	} else if (first->receipt->from < position_of(lag->reader) && first->receipt->from >= lag->counted_from && !has_begun(lag->reader)) {
 		place(lag, first->receipt);
 	}
 	for (size_t k = 0; k < n; k++)
@@ -461,7 +473,7 @@ take_back_run(struct destination *d, const struct request_run *run, bool was_sen
 			lag->rewind = true;
 			lane_wake(lag->reader);
 		}
-	} else if (run->receipt->from < lag->reader->position) {
+	} else if (run->receipt->from < position_of(lag->reader)) {
 		place(lag, run->receipt);
 		lag->first_from = run->receipt->from;
 		lag->first_line = run->line;
