@@ -16,7 +16,7 @@
 #include "longship/flow/stream.h"
 
 #define HELD_SHARE 4                 /* of the memory budget, for all that is held */
-#define LOOK_AGAIN_NS (50 * NS_PER_MS) /* a hold that is due waits for a reader that is behind */
+#define LOOK_AGAIN_NS (100 * NS_PER_MS) /* a hold that is due waits for a reader that is behind */
 #define LOOKS_ARENA_BYTES 512
 
 #define NOT_HERE SIZE_MAX
@@ -45,8 +45,7 @@ struct hold {
 	struct memory *memory; /* outside of lanes */
 
 	bool touched; /* in the current batch */
-	int64_t seen_ns; /* first-seen time of its last line's span */
-	bool was_sent;   /* that span was on the wire before a crash */
+	bool over;     /* before a crash it was handed on as it is */
 	int64_t expires_ns, look_ns; /* monotonic, or virtual */
 	uint64_t await; /* the reader has to pass this offset first; 0: not known yet */
 	uint64_t budget_bytes;
@@ -191,7 +190,7 @@ join(const struct hold *h, struct arena *arena)
 	if (h->text.len > 0)
 		p = mempcpy(p, h->text.data, h->text.len);
 	for (size_t i = 0; i < h->pieces.len; i++) {
-		if (i > 0 || h->lines > h->pieces.len)
+		if (p > text)
 			p = mempcpy(p, joint.s, joint.len);
 		p = mempcpy(p, h->pieces.items[i].s, h->pieces.items[i].len);
 	}
@@ -283,6 +282,7 @@ let_lines_go(struct hold *h)
 			receipt_unhold(h->runs.items[i].receipt, h->runs.items[i].line, h->runs.items[i].lines, false);
 	}
 	h->runs.len = h->n_kept = h->pieces.len = h->lines = h->bytes = 0;
+	h->over = false;
 	buf_clear(&h->text);
 	h->await = 0;
 }
@@ -300,6 +300,12 @@ hand_on(struct hold *h)
 	b->receipt = h->runs.len > 0 ? h->runs.items[h->runs.len - 1].receipt : NULL;
 	b->memory = s != NULL ? &s->memory : h->memory;
 	put_copied_looks(h, b);
+	/* After a crash the next line must not become a part of it. */
+	if (h->runs.len > 0) {
+		const struct receipt_run *last = &h->runs.items[h->runs.len - 1];
+
+		receipt_begun(last->receipt, last->line + last->lines - 1, 1, BEGUN_CLOSED);
+	}
 	b->origin[0] = (struct origin){0, 1};
 	b->line[0] = join(h, t->arena);
 	put_runs(h, b, 0);
@@ -378,6 +384,19 @@ due(struct lane_hold *hook, int64_t now)
 	set_deadline(t);
 }
 
+/* Whether the position waits for one of its lines. */
+static bool
+is_in_the_way(const struct hold *h, const struct stream *s)
+{
+	bool oldest = false;
+
+	(void)pthread_mutex_lock(&s->ledger->lock);
+	for (size_t i = 0; i < h->n_kept && !oldest; i++)
+		oldest = h->runs.items[i].receipt == s->oldest;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	return oldest;
+}
+
 static void
 relieve(struct lane_hold *hook, const struct stream *s)
 {
@@ -386,7 +405,7 @@ relieve(struct lane_hold *hook, const struct stream *s)
 
 	for (struct hold *h = t->oldest; h != NULL; h = next) {
 		next = h->newer;
-		if (stream_of(h) == s)
+		if (is_in_the_way(h, s))
 			cut(h, t->holds->cut_position);
 	}
 	set_deadline(t);
@@ -562,21 +581,14 @@ hold_lines(const struct hold *h)
 }
 
 bool
-hold_was_over(struct hold_batch *hb, const struct hold *h, size_t i)
+hold_was_over(const struct hold *h)
 {
-	const struct receipt *r = hb->in->receipt;
-
-	(void)i;
-	return r != NULL && h->was_sent && !r->resent && r->base_ns - h->seen_ns >= hb->holds->rules.wait_ns;
+	return h->over;
 }
 
 static void
 touch(struct hold_batch *hb, struct hold *h)
 {
-	const struct receipt *r = hb->in->receipt;
-
-	h->seen_ns = r != NULL ? r->base_ns : 0;
-	h->was_sent = r != NULL && r->resent && !r->passed;
 	h->memory = hb->in->memory;
 	if (h->touched)
 		return;
@@ -610,13 +622,29 @@ add_runs(struct hold *h, const struct batch *b, size_t i)
 	}
 }
 
+/* Whether its last line was the last one when it was handed on before a crash. */
+static bool
+closes(const struct hold *h)
+{
+	const struct receipt_run *last = h->runs.len > 0 ? &h->runs.items[h->runs.len - 1] : NULL;
+
+	for (size_t i = 0; last != NULL && i < last->receipt->begun.len; i++) {
+		const struct begun_run *b = &last->receipt->begun.items[i];
+
+		if (b->from == BEGUN_CLOSED && b->line == last->line + last->lines - 1)
+			return true;
+	}
+	return false;
+}
+
 void
 hold_add(struct hold_batch *hb, struct hold *h, size_t i, struct str text)
 {
-	h->bytes += text.len + (h->lines > 0 ? hb->holds->rules.joint.len : 0);
+	h->bytes += text.len + (h->bytes > 0 ? hb->holds->rules.joint.len : 0);
 	h->lines++;
 	vec_push(&h->pieces, text);
 	add_runs(h, hb->in, i);
+	h->over = h->over || closes(h);
 	touch(hb, h);
 }
 
@@ -774,7 +802,7 @@ keep(struct hold_batch *hb, struct hold *h, int64_t now)
 
 	keep_looks(h, hb->in);
 	for (size_t i = 0; i < h->pieces.len; i++) {
-		if (i > 0 || h->lines > h->pieces.len)
+		if (h->text.len > 0)
 			(void)buf_str(&h->text, joint);
 		(void)buf_str(&h->text, h->pieces.items[i]);
 	}
@@ -790,7 +818,8 @@ keep(struct hold_batch *hb, struct hold *h, int64_t now)
 	h->touched = false;
 	unlink_hold(h);
 	link_newest(h);
-	count_bytes(h, sizeof(*h) + h->text.cap + h->runs.cap * sizeof(h->runs.items[0]) +
+	/* Each run keeps a receipt. */
+	count_bytes(h, sizeof(*h) + h->text.cap + h->runs.len * sizeof(struct receipt) + h->runs.cap * sizeof(h->runs.items[0]) +
 			(h->arena != NULL ? arena_bytes(h->arena) : 0));
 }
 

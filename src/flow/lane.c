@@ -175,6 +175,7 @@ lane_hold_remove(struct lane_hold *hold)
 void
 lane_unhold(struct lane *lane, const struct receipt_run *run)
 {
+	receipt_ending(run->receipt);
 	vec_push(&lane->ended, *run);
 }
 
@@ -338,13 +339,13 @@ promote(struct lane *lane, int64_t now)
 }
 
 static int64_t
-next_deadline(const struct lane *lane, bool reading)
+next_deadline(const struct lane *lane, bool reading, bool holds)
 {
 	int64_t at = INT64_MAX;
 
 	if (reading && lane->waiting != NULL)
 		at = lane->waiting_at_ns;
-	for (const struct lane_hold *hold = lane->holds; reading && hold != NULL; hold = hold->next)
+	for (const struct lane_hold *hold = lane->holds; holds && hold != NULL; hold = hold->next)
 		at = hold->deadline_ns < at ? hold->deadline_ns : at;
 	for (const struct lane_open *open = lane->open; open != NULL; open = open->next)
 		at = open->deadline_ns < at ? open->deadline_ns : at;
@@ -561,7 +562,7 @@ turn(struct lane *lane)
 	if (has_parked(lane))
 		take_back(lane);
 	now = clock_mono_ns();
-	if (lane->holds != NULL && !budget_exhausted())
+	if (lane->holds != NULL)
 		turn_holds(lane, now, drain);
 	flush_open(lane, now, drain || budget_scarce());
 	if (drain && lane->open == NULL)
@@ -576,7 +577,7 @@ turn(struct lane *lane)
 		sender_wake(lanes->runtime->sender);
 	} else if (!atomic_load(&lanes->stop) && atomic_load(&lanes->park) == 0 && atomic_load(&lanes->drain) == drain &&
 		!has_parked(lane) && (drain || lane->ready == NULL || budget_exhausted())) {
-		sleep_until(lane, next_deadline(lane, !drain && !budget_exhausted()));
+		sleep_until(lane, next_deadline(lane, !drain && !budget_exhausted(), !drain));
 		lane->noted = false;
 	}
 }

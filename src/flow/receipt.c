@@ -110,14 +110,25 @@ receipt_free(struct receipt *r)
 /* What does not fit stays: such a line is never counted as dropped. */
 #define BRANCHES_MAX UINT16_MAX
 
+/* A span has no more lines than bytes; once it is processed one knows better. */
+static size_t
+branches_bytes(const struct receipt *r)
+{
+	return (r->span_lines > 0 ? r->span_lines : (size_t)(r->to - r->from)) * sizeof(*r->extra_branches);
+}
+
 void
 receipt_split(struct receipt *r, struct origin origin, size_t more)
 {
 	if (more == 0)
 		return;
-	/* A span has no more lines than bytes. */
-	if (r->extra_branches == NULL)
-		r->extra_branches = mem_zalloc((size_t)(r->to - r->from) * sizeof(*r->extra_branches));
+	if (r->extra_branches == NULL) {
+		r->extra_branches = mem_zalloc(branches_bytes(r));
+		if (r->budget_bytes > 0) {
+			budget_take(branches_bytes(r));
+			r->budget_bytes += branches_bytes(r);
+		}
+	}
 	for (uint32_t k = 0; k < origin.lines; k++) {
 		uint16_t *extra = &r->extra_branches[origin.line + k];
 
@@ -167,8 +178,10 @@ receipt_processed(struct receipt *r)
 	if (atomic_load(&r->refs) < HOLD) {
 		mem_free(r->extra_branches);
 		r->extra_branches = NULL;
+	} else if (r->extra_branches != NULL) {
+		r->extra_branches = mem_realloc(r->extra_branches, branches_bytes(r));
 	}
-	r->budget_bytes = sizeof(*r) + (r->extra_branches != NULL ? (r->to - r->from) * sizeof(*r->extra_branches) : 0) + memory_bytes(r->before) + memory_bytes(r->after) +
+	r->budget_bytes = sizeof(*r) + (r->extra_branches != NULL ? branches_bytes(r) : 0) + memory_bytes(r->before) + memory_bytes(r->after) +
 		(r->drops != NULL ? DROP_REASONS_MAX * sizeof(*r->drops) : 0);
 	budget_take(r->budget_bytes);
 	(void)pthread_mutex_lock(&l->lock);
@@ -330,10 +343,10 @@ refused_any(const struct receipt *r, const struct open_run *run)
 	return false;
 }
 
-/* Nothing but held lines is unsettled, and the store can note them as holes. A line that another branch has refused already is
+/* Nothing but held lines is unsettled, and it is known where they stand. A line that another branch has refused already is
  * counted at its end. Lock held. */
 static bool
-can_pass(const struct stream *s, const struct receipt *r)
+is_only_held(const struct receipt *r)
 {
 	uint64_t refs = atomic_load(&r->refs);
 
@@ -341,8 +354,14 @@ can_pass(const struct stream *s, const struct receipt *r)
 		if (refused_any(r, &r->holds.items[i]))
 			return false;
 	}
-	return refs >= HOLD && unreferenced(refs) && r->located && !atomic_load(&r->discarded) &&
-		s->n_holes + r->holds.len <= POSITIONS_HOLES_MAX;
+	return refs >= HOLD && unreferenced(refs) && r->n_ending == 0 && r->located && !atomic_load(&r->discarded);
+}
+
+/* And the store can note them as holes. Lock held. */
+static bool
+can_pass(const struct stream *s, const struct receipt *r)
+{
+	return is_only_held(r) && s->n_holes + r->holds.len <= POSITIONS_HOLES_MAX;
 }
 
 /* Lock held. */
@@ -389,6 +408,28 @@ take_settled(struct stream *s, struct receipt **end)
 		}
 	}
 	return s->position != before;
+}
+
+/* Of passed receipts some holds may have ended: their lines are settled, and no holes any more. Lock held. */
+static bool
+shrink_passed(struct stream *s)
+{
+	bool any = false;
+
+	for (struct receipt *r = s->passed; r != NULL; r = r->next) {
+		size_t before = r->open.len;
+		uint32_t held;
+
+		if (!is_only_held(r))
+			continue;
+		held = open_holds(r);
+		s->n_holes = s->n_holes - before + r->open.len;
+		if (held >= r->lines)
+			continue;
+		count_settled(s->ledger, r, r->lines - held);
+		any = true;
+	}
+	return any;
 }
 
 /* Lock held. */
@@ -451,7 +492,7 @@ settle(struct receipt *r)
 	finish(s, done);
 }
 
-/* The last reference has gone, but not the last hold. The receipt may be gone itself by now: its stream is kept by the caller's. */
+/* Of a receipt only holds are left. It may be gone itself by now: its stream is kept by the caller. */
 static void
 pass(struct stream *s)
 {
@@ -460,6 +501,7 @@ pass(struct stream *s)
 
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	moved = take_settled(s, &done);
+	moved = shrink_passed(s) || moved;
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 	if (moved)
 		progress_note(s);
@@ -472,11 +514,6 @@ receipt_unref(struct receipt *r)
 	struct stream *s = r->stream;
 	uint64_t left;
 
-	if (atomic_load_explicit(&r->refs, memory_order_relaxed) < HOLD) {
-		if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1)
-			settle(r);
-		return;
-	}
 	stream_ref(s);
 	left = atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) - 1;
 	if (left == 0)
@@ -509,20 +546,48 @@ receipt_hold(struct receipt *r, uint32_t line, uint32_t lines)
 }
 
 void
-receipt_unhold(struct receipt *r, uint32_t line, uint32_t lines, bool discard)
+receipt_ending(struct receipt *r)
 {
 	struct ledger *l = r->stream->ledger;
+
+	(void)pthread_mutex_lock(&l->lock);
+	r->n_ending++;
+	(void)pthread_mutex_unlock(&l->lock);
+}
+
+void
+receipt_unhold(struct receipt *r, uint32_t line, uint32_t lines, bool discard)
+{
+	struct stream *s = r->stream;
+	uint64_t left;
 	size_t i = 0;
 
 	if (discard)
 		atomic_store(&r->discarded, true);
-	(void)pthread_mutex_lock(&l->lock);
+	stream_ref(s);
+	(void)pthread_mutex_lock(&s->ledger->lock);
 	while (r->holds.items[i].line != line || r->holds.items[i].lines != lines)
 		i++;
 	vec_remove(&r->holds, i);
-	(void)pthread_mutex_unlock(&l->lock);
-	if (atomic_fetch_sub_explicit(&r->refs, HOLD, memory_order_acq_rel) == HOLD)
+	if (!discard && r->n_ending > 0)
+		r->n_ending--;
+	(void)pthread_mutex_unlock(&s->ledger->lock);
+	left = atomic_fetch_sub_explicit(&r->refs, HOLD, memory_order_acq_rel) - HOLD;
+	if (left == 0)
 		settle(r);
+	else if (unreferenced(left))
+		pass(s);
+	stream_unref(s);
+}
+
+static bool
+has_branches(const struct receipt *r, uint32_t line, uint32_t lines)
+{
+	for (uint32_t i = line; r->extra_branches != NULL && i < line + lines; i++) {
+		if (r->extra_branches[i] > 0)
+			return true;
+	}
+	return false;
 }
 
 void
@@ -530,6 +595,8 @@ receipt_begun(struct receipt *r, uint32_t line, uint32_t lines, uint64_t from)
 {
 	struct ledger *l = r->stream->ledger;
 
+	if (has_branches(r, line, lines))
+		return;
 	(void)pthread_mutex_lock(&l->lock);
 	vec_push(&r->begun, ((struct begun_run){.line = line, .lines = lines, .from = from}));
 	(void)pthread_mutex_unlock(&l->lock);

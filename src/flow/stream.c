@@ -159,6 +159,9 @@ settle_begun(struct stream *s, struct replay *r)
 	for (size_t i = 0; i < r->begun.len; i++) {
 		struct begun_run *b = &r->begun.items[i];
 
+		b->settled = false;
+		if (b->from == BEGUN_CLOSED)
+			continue;
 		if (b->from == BEGUN_EARLIER) {
 			b->settled = s->ops->waits == NULL || !s->ops->waits(s);
 			continue;
@@ -513,6 +516,7 @@ locate_holds(struct stream *s, struct lane *lane, struct receipt *r)
 void
 stream_end(struct stream *s, struct lane *lane, struct receipt *r, uint32_t lines)
 {
+	r->span_lines = lines;
 	r->lines = r->passed ? r->wanted : lines;
 	locate_holds(s, lane, r);
 	r->after = memory_keep(&s->memory);

@@ -143,6 +143,11 @@ join(const struct state *s, struct batch *b, const uint8_t *kinds)
 		if (kinds[i] == KIND_PARTIAL && hold_count(hb, i, s->partial_lines_max) >= s->partial_lines_max)
 			count(s->flushed, hold_put_all(hb, i));
 		h = kinds[i] != KIND_OTHER ? hold_find(hb, i) : NULL;
+		if (h != NULL && hold_was_over(h)) {
+			hold_put(hb, h);
+			hold_forget(hb, h);
+			h = NULL;
+		}
 		if (kinds[i] == KIND_PARTIAL) {
 			add(s, hb, h != NULL ? h : hold_open(hb, i), b, i);
 		} else if (h != NULL) {

@@ -81,7 +81,7 @@ take(const struct state *s, struct hold_batch *hb, const struct batch *b, size_t
 	bool first = regex_test(s->firstline, b->line[i]) == REGEX_YES;
 	struct hold *h = hold_find(hb, i);
 
-	if (h != NULL && hold_was_over(hb, h, i)) {
+	if (h != NULL && hold_was_over(h)) {
 		if (hold_lines(h) > 0)
 			hold_put(hb, h);
 		hold_forget(hb, h);

@@ -432,7 +432,13 @@ test_hold__position_passes_and_leaves_holes(void **state)
 	receipt_unhold(r, 1, 1, false);
 	receipt_refuse(r, 1, 1, "because");
 	receipt_unref(r);
-	assert_int_equal(sums_of(f->path.ledger).in_flight, 2);
+	/* Its hole is gone. */
+	assert_int_equal(sums_of(f->path.ledger).in_flight, 1);
+	assert_int_equal(sums_of(f->path.ledger).rejected, 1);
+	(void)progress_write(f->path.runtime.positions, NULL, 0);
+	assert_true(positions_get(f->path.runtime.positions, STR("k"), arena, &p));
+	assert_int_equal(p.n_holes, 1);
+	assert_int_equal(p.holes[0].from, 4 * LINE_BYTES);
 	receipt_unhold(r, 4, 1, false);
 	assert_int_equal(sums_of(f->path.ledger).in_flight, 0);
 	assert_int_equal(sums_of(f->path.ledger).rejected, 1);

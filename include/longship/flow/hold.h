@@ -45,8 +45,8 @@ struct hold *hold_open(struct hold_batch *, size_t i);
 size_t hold_count(struct hold_batch *, size_t i, size_t max);
 /* Lines that it holds now. */
 size_t hold_lines(const struct hold *);
-/* Before a crash it was handed on before the line of entry i was seen: so it has to be now. */
-bool hold_was_over(struct hold_batch *, const struct hold *, size_t i);
+/* Before a crash it was handed on with just the lines that it has now, because its wait was over: so it has to be now. */
+bool hold_was_over(const struct hold *);
 /* The joined entry will have time, labels, structured metadata and extracted values of entry i. */
 void hold_look_like(struct hold_batch *, struct hold *, size_t i);
 /* Entry i goes into the hold, with this text, which lives as long as its line. */

@@ -36,6 +36,7 @@ struct open_run { /* consecutive lines that are not settled, and where they stan
 };
 
 #define BEGUN_EARLIER UINT64_MAX
+#define BEGUN_CLOSED (UINT64_MAX - 1) /* no such line: the line is the last of an entry that was handed on because its time was over */
 struct begun_run { /* lines of an entry that began in an earlier span of the stream: they are settled when that one is */
 	uint32_t line, lines;
 	uint64_t from; /* of the span in which it began; BEGUN_EARLIER: in an earlier stream of the lineage */
@@ -71,6 +72,7 @@ struct receipt {
 	uint64_t budget_bytes;     /* its own memory, taken from the budget when processed */
 	uint32_t wanted;           /* lines that receipt_wants has named, in a passed receipt */
 	bool choosy;               /* not all of its lines are wanted */
+	uint32_t span_lines;       /* set before receipt_processed: numbers of lines are below it; 0: not known yet */
 
 	/* Under the ledger's lock: refused lines, one bit each; NULL until one is. */
 	uint64_t *refused;
@@ -83,6 +85,7 @@ struct receipt {
 	VEC(struct open_run) holds; /* what stages hold, an element each, in no order */
 	VEC(struct open_run) open;  /* of a passed receipt: its lines that are not settled, ascending; `lines` counts only them */
 	VEC(struct begun_run) begun;
+	uint32_t n_ending;          /* of the holds: their lines are being handed on now */
 	bool located;               /* the holds' ranges are known */
 	bool passed;                /* the position is behind it; it is on the stream's list of those, not in the queue */
 };
@@ -102,10 +105,13 @@ void receipt_ref(struct receipt *);
 
 /* A stage keeps these lines beyond the span. Lane thread. */
 void receipt_hold(struct receipt *, uint32_t line, uint32_t lines);
+/* A hold ends: what becomes of its lines is being decided until its receipt_unhold. Lane thread. */
+void receipt_ending(struct receipt *);
 /* The hold of just these lines has ended: they were handed on, or are given up (discard: read again). Lane thread, or control while
  * the lane is parked. */
 void receipt_unhold(struct receipt *, uint32_t line, uint32_t lines, bool discard);
-/* These lines belong to an entry that began in the span at `from` (or BEGUN_EARLIER). Lane thread. */
+/* These lines belong to an entry that began in the span at `from` (or BEGUN_EARLIER, BEGUN_CLOSED). Nothing is noted of lines that have
+ * other branches, too: those would miss them. Lane thread. */
 void receipt_begun(struct receipt *, uint32_t line, uint32_t lines, uint64_t from);
 /* Whether a line, which begins at the offset, is to be handed on: false when it was settled before the span was read again. Lane thread,
  * once for each line. */
