@@ -462,6 +462,24 @@ stream_emit(struct stream *s, struct batch *b)
 	component_forward(s->forward_to, b);
 }
 
+/* So many of its first lines are read. */
+static void
+count_begun_from(struct replay *r, uint32_t lines)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->begun.len; i++) {
+		struct begun_run b = r->begun.items[i];
+		uint32_t read = b.line >= lines ? 0 : lines - b.line < b.lines ? lines - b.line : b.lines;
+
+		b.line = b.line + read - lines;
+		b.lines -= read;
+		if (b.lines > 0)
+			r->begun.items[n++] = b;
+	}
+	r->begun.len = n;
+}
+
 /* The receipt takes over what the record had in flight; what is left of the record begins behind it, with the next line's time. */
 static void
 use_replay(struct stream *s, struct receipt *r, uint32_t lines)
@@ -477,6 +495,7 @@ use_replay(struct stream *s, struct receipt *r, uint32_t lines)
 		return;
 	again->from = r->to;
 	again->base_ns += lines;
+	count_begun_from(again, lines);
 	mem_free(again->before);
 	again->before = memory_keep(&s->memory);
 }

@@ -221,6 +221,32 @@ test_stream__source_cut_shorter(void **state)
 	end(f, t);
 }
 
+/* Lines of an entry that was settled with an earlier span are passed over in both parts. */
+static void
+test_stream__cut_shorter_passes_over_what_began_earlier(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t = start(f, "k", &f->one, 7, 7);
+
+	wait_until(sums_of(f->path.ledger).in_flight == 7);
+	receipt_begun(f->a.held.items[0].receipt, 1, 3, BEGUN_EARLIER);
+	receipt_begun(f->a.held.items[0].receipt, 5, 1, BEGUN_EARLIER);
+	sink_release_all(&f->a, true);
+	lanes_park(f->path.runtime.lanes);
+	t->size = 2 * LINE_BYTES;
+	lanes_resume(f->path.runtime.lanes);
+	wait_until(sink_count(&f->a) == 8);
+	assert_repeated(&f->a, 7, 1, 0);
+	t->size = 8 * LINE_BYTES;
+	lane_wake(&t->stream);
+	wait_until(sink_count(&f->a) == 11);
+	assert_repeated(&f->a, 8, 1, 4);
+	assert_repeated(&f->a, 9, 1, 6);
+	sink_release_all(&f->a, false);
+	wait_until(sums_of(f->path.ledger).in_flight == 0);
+	end(f, t);
+}
+
 static void
 test_stream__cut_and_gone_is_given_up(void **state)
 {
@@ -643,6 +669,7 @@ main(void)
 		T(test_stream__rewound_gives_the_same_entries),
 		T(test_stream__settled_behind_a_gap_is_silent),
 		T(test_stream__source_cut_shorter),
+		T(test_stream__cut_shorter_passes_over_what_began_earlier),
 		T(test_stream__cut_and_gone_is_given_up),
 		T(test_stream__source_written_over),
 		T(test_stream__restored_from_the_store),
