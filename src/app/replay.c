@@ -230,7 +230,7 @@ settle_partial(struct sending *s)
 	struct refusal refusal;
 	struct request_view *v;
 
-	s->run = (struct request_run){NULL, 0, (uint32_t)s->n, 1};
+	s->run = (struct request_run){NULL, 0, (uint32_t)s->n, 1, false};
 	s->request->runs = &s->run;
 	s->request->n_runs = 1;
 	v = request_open(s->request);

@@ -574,6 +574,16 @@ hold_count(struct hold_batch *hb, size_t i, size_t max)
 	return n;
 }
 
+bool
+hold_is_lineless(const struct hold_batch *hb, size_t i)
+{
+	struct receipt_run one;
+	const struct receipt_run *runs;
+	size_t n = batch_runs(hb->in, i, &one, &runs);
+
+	return n == 1 && runs[0].lines == 0;
+}
+
 size_t
 hold_lines(const struct hold *h)
 {

@@ -181,7 +181,7 @@ take_lines(struct walk *w, struct request_entry *e)
 
 	assert(w->run < w->request->n_runs);
 	e->run = (uint32_t)w->run;
-	for (e->n_runs = 1; run->lines_each == 0; e->n_runs++) {
+	for (e->n_runs = 1; run->goes_on; e->n_runs++) {
 		run = &w->request->runs[++w->run];
 		assert(w->run < w->request->n_runs && w->done == 0);
 	}
@@ -269,8 +269,9 @@ struct making {
 };
 
 static void
-make_run(struct making *m, const struct receipt_run *run, uint32_t lines_each)
+make_run(struct making *m, const struct receipt_run *run, bool goes_on)
 {
+	uint32_t lines_each = goes_on ? 0 : run->lines;
 	struct request_run *last = lines_each > 0 && m->runs.len > 0 ? &m->runs.items[m->runs.len - 1] : NULL;
 
 	if (last != NULL && last->receipt == run->receipt && last->lines_each == lines_each && last->line + last->lines == run->line) {
@@ -278,7 +279,7 @@ make_run(struct making *m, const struct receipt_run *run, uint32_t lines_each)
 		return;
 	}
 	receipt_ref(run->receipt);
-	vec_push(&m->runs, ((struct request_run){run->receipt, run->line, run->lines, lines_each}));
+	vec_push(&m->runs, ((struct request_run){run->receipt, run->line, run->lines, lines_each, goes_on}));
 }
 
 static void
@@ -289,7 +290,7 @@ make_runs(struct making *m, const struct request *whole, const struct request_en
 	for (uint32_t k = 0; k < e->n_runs; k++) {
 		struct receipt_run run = request_entry_run(whole, e, k);
 
-		make_run(m, &run, k + 1 < e->n_runs ? 0 : run.lines);
+		make_run(m, &run, k + 1 < e->n_runs);
 	}
 }
 

@@ -138,17 +138,18 @@ join(const struct state *s, struct batch *b, const uint8_t *kinds)
 	struct hold_batch *hb = holds_begin(s->holds, b);
 
 	for (size_t i = 0; i < b->n; i++) {
+		uint8_t kind = hold_is_lineless(hb, i) ? KIND_OTHER : kinds[i];
 		struct hold *h;
 
-		if (kinds[i] == KIND_PARTIAL && hold_count(hb, i, s->partial_lines_max) >= s->partial_lines_max)
+		if (kind == KIND_PARTIAL && hold_count(hb, i, s->partial_lines_max) >= s->partial_lines_max)
 			count(s->flushed, hold_put_all(hb, i));
-		h = kinds[i] != KIND_OTHER ? hold_find(hb, i) : NULL;
+		h = kind != KIND_OTHER ? hold_find(hb, i) : NULL;
 		if (h != NULL && hold_was_over(h)) {
 			hold_put(hb, h);
 			hold_forget(hb, h);
 			h = NULL;
 		}
-		if (kinds[i] == KIND_PARTIAL) {
+		if (kind == KIND_PARTIAL) {
 			add(s, hb, h != NULL ? h : hold_open(hb, i), b, i);
 		} else if (h != NULL) {
 			add(s, hb, h, b, i);

@@ -78,9 +78,15 @@ trimmed(struct str line)
 static void
 take(const struct state *s, struct hold_batch *hb, const struct batch *b, size_t i)
 {
-	bool first = regex_test(s->firstline, b->line[i]) == REGEX_YES;
-	struct hold *h = hold_find(hb, i);
+	struct hold *h;
+	bool first;
 
+	if (hold_is_lineless(hb, i)) {
+		hold_pass(hb, i);
+		return;
+	}
+	first = regex_test(s->firstline, b->line[i]) == REGEX_YES;
+	h = hold_find(hb, i);
 	if (h != NULL && hold_was_over(h)) {
 		if (hold_lines(h) > 0)
 			hold_put(hb, h);

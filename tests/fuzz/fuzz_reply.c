@@ -14,7 +14,7 @@ view(void)
 {
 	static const struct push_label pair = {{"trace", 5}, {"0123456789", 10}};
 	static char entries[4096], body[8192];
-	static struct request_run run = {NULL, 0, 8, 1};
+	static struct request_run run = {NULL, 0, 8, 1, false};
 	size_t n = 0;
 	struct request *r;
 	struct request_view *v;

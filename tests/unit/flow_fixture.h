@@ -44,6 +44,7 @@ struct toy {
 	_Atomic int runs, closed, freed_flag;
 	_Atomic bool running;
 	_Atomic int *freed;
+	_Atomic bool announces;      /* each span begins with an entry that is no line */
 	_Atomic uint32_t hold_lines; /* bits: these lines of each span are held instead of being handed on */
 };
 
@@ -69,6 +70,13 @@ toy_run(struct stream *s, struct lane *lane)
 	r = stream_begin(s, lane, to, to - s->read_offset, SEEN_NS);
 	b = stream_batch(s, lane, r, BATCH_ENTRIES_MAX);
 	n = (uint32_t)(to - s->read_offset) / LINE_BYTES * t->lines_factor;
+	if (t->announces) {
+		b->ts[0] = r->base_ns;
+		b->line[0] = STR("announced");
+		b->labels[0] = s->labels;
+		b->origin[0] = (struct origin){0, 0};
+		b->n = 1;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (!receipt_wants(r, i, s->read_offset + i * LINE_BYTES))
 			continue;

@@ -143,6 +143,29 @@ test_hold__blocks_across_spans(void **state)
 	end(&t, toy);
 }
 
+/* What is no line goes by on its own, and leaves the block and the position alone. */
+static void
+test_hold__no_line_passes(void **state)
+{
+	struct blocks t;
+	struct toy *toy;
+
+	(void)state;
+	begin(&t, "stage.multiline { firstline = \"0$|announced\" }");
+	toy = toy_new(&t.path, "k", &t.receivers, 20, 7);
+	toy->freed = &t.freed;
+	toy->announces = true;
+	(void)lanes_add(t.path.runtime.lanes, &toy->stream, LANE_ANY);
+	wait_until(count(&t) == 4);
+	assert_string_equal(t.sorter.blocks.items[0].text, "announced");
+	assert_string_equal(t.sorter.blocks.items[1].text, "announced");
+	assert_block(&t, 2, 0, 10);
+	assert_string_equal(t.sorter.blocks.items[3].text, "announced");
+	wait_until(position_of(toy) == 20 * LINE_BYTES);
+	assert_int_equal(sums_of(t.path.ledger).in_flight, 10);
+	end(&t, toy);
+}
+
 static void
 test_hold__ends_by_time(void **state)
 {
@@ -257,6 +280,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hold__blocks_across_spans),
+		cmocka_unit_test(test_hold__no_line_passes),
 		cmocka_unit_test(test_hold__ends_by_time),
 		cmocka_unit_test(test_hold__parked_is_read_again),
 		cmocka_unit_test(test_hold__drained_leaves_holes),

@@ -64,7 +64,7 @@ request(void)
 	packed = mem_alloc(snappy_block_bytes_max(made.body_len));
 	r = request_new(packed, snappy_block_compress(packed, (struct str){made.body, made.body_len}), NULL, 0, NULL, 0);
 	r->entries = made.n;
-	runs[0] = (struct request_run){NULL, 0, made.n, 1};
+	runs[0] = (struct request_run){NULL, 0, made.n, 1, false};
 	r->runs = runs;
 	r->n_runs = 1;
 	return r;
@@ -375,7 +375,7 @@ test_refusal__turns(void **state)
 {
 	struct request_turn turns[] = {{1, 1}, {0, 2}, {1, 1}};
 	/* The last entry is made of lines of two spans. */
-	static struct request_run runs[] = {{NULL, 7, 2, 1}, {NULL, 20, 3, 3}, {NULL, 30, 4, 0}, {NULL, 0, 1, 1}};
+	static struct request_run runs[] = {{NULL, 7, 2, 1, false}, {NULL, 20, 3, 3, false}, {NULL, 30, 4, 0, true}, {NULL, 0, 1, 1, false}};
 	struct request *r;
 	struct request_view *v;
 
@@ -403,6 +403,32 @@ test_refusal__turns(void **state)
 	drop_request(r);
 }
 
+/* What a source tells of itself is an entry of its own, though it is no line. */
+static void
+test_refusal__no_line(void **state)
+{
+	static struct request_run runs[] = {{NULL, 0, 0, 0, false}, {NULL, 0, 2, 1, false}, {NULL, 2, 0, 0, false}, {NULL, 5, 1, 0, true},
+		{NULL, 0, 0, 0, false}};
+	static const uint32_t at[] = {0, 0, 1, 2, 0}, lines[] = {0, 1, 1, 0, 0}, n_runs[] = {1, 1, 1, 1, 2};
+	struct request *r;
+	struct request_view *v;
+
+	(void)state;
+	stream("{app=\"a\"}");
+	many(5, 0, 1);
+	r = request();
+	r->runs = runs;
+	r->n_runs = ARRAY_LEN(runs);
+	v = request_open(r);
+	for (size_t i = 0; i < v->n_entries; i++) {
+		assert_int_equal(v->entries[i].at, at[i]);
+		assert_int_equal(v->entries[i].lines, lines[i]);
+		assert_int_equal(v->entries[i].n_runs, n_runs[i]);
+	}
+	request_view_free(v);
+	drop_request(r);
+}
+
 int
 main(void)
 {
@@ -418,6 +444,7 @@ main(void)
 		cmocka_unit_test(test_refusal__cut_text),
 		cmocka_unit_test(test_refusal__halves),
 		cmocka_unit_test(test_refusal__turns),
+		cmocka_unit_test(test_refusal__no_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -427,6 +427,25 @@ test_sender__bisects_to_the_one(void **state)
 	end(f, t);
 }
 
+/* An entry that is no line of the source is taken apart with the others, and counts for none. */
+static void
+test_sender__halves_with_what_is_no_line(void **state)
+{
+	struct fixture *f = *state;
+	struct toy *t;
+
+	script(f, (struct step[]){{.status = 413}, {.status = 413}, {.status = 413}, {.status = 413}}, 4);
+	t = toy_new(&f->path, "k", &f->to, 7, 7);
+	t->freed = &f->freed;
+	t->announces = true;
+	(void)lanes_add(f->path.runtime.lanes, &t->stream, 0);
+	wait_until(sums_of(f->path.ledger).acknowledged + sums_of(f->path.ledger).rejected == 7);
+	/* The first one is refused: what was announced. */
+	assert_int_equal(sums_of(f->path.ledger).rejected, 0);
+	assert_int_equal(requests_of(&f->server), 7);
+	end(f, t);
+}
+
 /* Two time-outs in a row: the halves go out, with twice the time; what may be stored already is counted as sent again. */
 static void
 test_sender__late_answers(void **state)
@@ -601,6 +620,7 @@ main(void)
 		T(test_sender__refusals_are_counted),
 		T(test_sender__too_large_is_halved),
 		T(test_sender__bisects_to_the_one),
+		T(test_sender__halves_with_what_is_no_line),
 		T(test_sender__late_answers),
 		T(test_sender__stream_again),
 		T(test_sender__pressure),

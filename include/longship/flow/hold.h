@@ -43,6 +43,9 @@ struct hold *hold_find(struct hold_batch *, size_t i);
 struct hold *hold_open(struct hold_batch *, size_t i);
 /* How many holds with lines there are of entry i's stream. Stops counting at max. */
 size_t hold_count(struct hold_batch *, size_t i, size_t max);
+/* Entry i is no line of the source, but what the source tells of itself, or a further part of a line that counts already: nothing would
+ * bring it back when what is held is given up. It passes. */
+bool hold_is_lineless(const struct hold_batch *, size_t i);
 /* Lines that it holds now. */
 size_t hold_lines(const struct hold *);
 /* Before a crash it was handed on with just the lines that it has now, because its wait was over: so it has to be now. */

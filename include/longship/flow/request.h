@@ -22,10 +22,11 @@
 #include "longship/codec/loki_push.h"
 #include "longship/flow/receipt.h"
 
-struct request_run { /* lines / lines_each consecutive entries of one span */
+struct request_run { /* lines / lines_each consecutive entries of one span; or one entry, or a part of one */
 	struct receipt *receipt; /* one reference each */
 	uint32_t line, lines;
-	uint32_t lines_each; /* lines of the span that make one entry; 0: the lines are a part of an entry that the next run goes on with */
+	uint32_t lines_each; /* lines of the span that make one entry; 0 of an entry that is no line of the source, and where it goes on */
+	bool goes_on;        /* the lines are a part of an entry that the next run goes on with */
 };
 
 struct request_turn {

@@ -251,8 +251,9 @@ find_slot(struct outlet *o, const struct labels *labels)
 }
 
 static void
-note_run(struct outlet *o, const struct receipt_run *run, uint32_t lines_each)
+note_run(struct outlet *o, const struct receipt_run *run, bool goes_on)
 {
+	uint32_t lines_each = goes_on ? 0 : run->lines;
 	struct request_run *last = lines_each > 0 && o->runs.len > 0 ? &o->runs.items[o->runs.len - 1] : NULL;
 
 	if (last != NULL && last->receipt == run->receipt && last->lines_each == lines_each && last->line + last->lines == run->line) {
@@ -260,7 +261,7 @@ note_run(struct outlet *o, const struct receipt_run *run, uint32_t lines_each)
 		return;
 	}
 	receipt_ref(run->receipt);
-	vec_push(&o->runs, ((struct request_run){run->receipt, run->line, run->lines, lines_each}));
+	vec_push(&o->runs, ((struct request_run){run->receipt, run->line, run->lines, lines_each, goes_on}));
 }
 
 static void
@@ -271,7 +272,7 @@ note_runs(struct outlet *o, const struct batch *b, size_t i)
 	size_t n = batch_runs(b, i, &one, &runs);
 
 	for (size_t k = 0; k < n; k++)
-		note_run(o, &runs[k], k + 1 < n ? 0 : runs[k].lines);
+		note_run(o, &runs[k], k + 1 < n);
 }
 
 static void
