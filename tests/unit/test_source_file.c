@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "longship/flow/placed.h"
+
 #include "source_file_fixture.h"
 
 static void
@@ -338,6 +340,80 @@ test_source_file__rotated_while_down(void **state)
 	assert_string_equal(text, "one two three four five six ");
 }
 
+struct renamed {
+	struct arena *arena;
+	VEC(struct str) keys;
+};
+
+static bool
+note_key(void *ptr, struct str key, struct str path, struct str labels, const struct position *position)
+{
+	struct renamed *r = ptr;
+
+	(void)path;
+	(void)labels;
+	if (position != NULL)
+		vec_push(&r->keys, arena_str(r->arena, key));
+	return true;
+}
+
+/* As if all files had been on another device when the store was written. */
+static void
+renumber(struct file_test *f, const char *path)
+{
+	struct positions *store = f->path.runtime.positions;
+	struct renamed r = {.arena = arena_new(0)};
+
+	positions_each(store, note_key, &r);
+	for (size_t i = 0; i < r.keys.len; i++) {
+		struct position position;
+		struct file_key file;
+		struct str key;
+
+		assert_true(file_key_parse(r.keys.items[i], &file));
+		assert_true(positions_get(store, r.keys.items[i], r.arena, &position));
+		file.file.dev += 4711;
+		key = file_key_print(r.arena, &file);
+		positions_declare(store, key, str_from(path), STR_EMPTY);
+		assert_int_equal(positions_write(store,
+					 (struct position_update[]){{.kind = POSITION_SET, .key = key, .position = &position},
+						 {.kind = POSITION_FORGET, .key = r.keys.items[i]}},
+					 2), 0);
+	}
+	vec_done(&r.keys);
+	arena_free(r.arena);
+}
+
+static void
+test_source_file__disk_with_another_number(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	append(f, "a", "one\n");
+	set_targets(f, 1, (const char *const[]){"a"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	stop(f);
+	renumber(f, in_dir(f, "a", path));
+	append(f, "a", "two\n");
+	begin(f);
+	turn_until(seen(f, "two") == 1);
+	assert_int_equal(seen(f, "one"), 1);
+	settle(f);
+	stop(f);
+	/* And when it was rotated meanwhile. */
+	renumber(f, in_dir(f, "a", path));
+	append(f, "a", "three\n");
+	rename_to(f, "a", "a.1");
+	append(f, "a", "four\n");
+	begin(f);
+	turn_until(seen(f, "three") == 1 && seen(f, "four") == 1);
+	assert_int_equal(seen(f, "one"), 1);
+	assert_int_equal(seen(f, "two"), 1);
+}
+
 static void
 test_source_file__rotated_twice_between_two_looks(void **state)
 {
@@ -596,6 +672,7 @@ main(void)
 		T(test_source_file__another_content_while_down),
 		T(test_source_file__goes_on_at_what_is_proven),
 		T(test_source_file__rotated_while_down),
+		T(test_source_file__disk_with_another_number),
 		T(test_source_file__rotated_twice_between_two_looks),
 		T(test_source_file__moved_to_another_directory_while_down),
 		T(test_source_file__rotated_while_down_to_another_followed_path),

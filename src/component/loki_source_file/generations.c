@@ -18,6 +18,7 @@
 #include "longship/os/file.h"
 #include "longship/positions/positions.h"
 #include "match.h"
+#include "renumbered.h"
 
 #define DIRS_MAX 64 /* beside and below a file's directory that are looked through for its generations */
 #define GENERATIONS_MAX 64 /* of a file that is emptied again and again: as many copies of it are told apart */
@@ -135,8 +136,10 @@ past_load(struct past *p)
 {
 	struct positions *store = p->shared->component->runtime->positions;
 
-	if (store != NULL && map_len(&p->paths) > 0)
-		positions_each(store, load_one, p);
+	if (store == NULL || map_len(&p->paths) == 0)
+		return;
+	renumbered_adopt(store, p->shared->component->id, &p->paths);
+	positions_each(store, load_one, p);
 }
 
 void
