@@ -31,7 +31,7 @@ test_source_file__late_lines_before_new_ones(void **state)
 	begin(f);
 	turn_until(seen(f, "one") == 1);
 	for (int i = 0; i < 5; i++) {
-		char late[16], fresh[16], line[32];
+		char late[32], fresh[32], line[64];
 
 		rename_to(f, "a", "b");
 		append(f, "a", "");
