@@ -45,6 +45,7 @@ struct toy {
 	_Atomic bool running;
 	_Atomic int *freed;
 	_Atomic bool announces;      /* each span begins with an entry that is no line */
+	struct lane_hold *hold;      /* put into the lane with the first run; may be NULL */
 	_Atomic uint32_t hold_lines; /* bits: these lines of each span are held instead of being handed on */
 };
 
@@ -58,6 +59,8 @@ toy_run(struct stream *s, struct lane *lane)
 	uint32_t n;
 
 	atomic_store(&t->running, true);
+	if (t->hold != NULL && t->runs == 0)
+		lane_hold_add(lane, t->hold);
 	t->runs++;
 	to = to < size ? to : size;
 	to = to < limit ? to : limit;

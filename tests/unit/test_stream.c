@@ -407,7 +407,7 @@ test_stream__keyless_is_given_up(void **state)
 /* Nothing runs between park and resume, however soon one follows the other. */
 /* Lines 1 and 4 of a span of six are held beyond it; all others have settled. */
 static struct receipt *
-hold_two(struct fixture *f, struct toy **ret)
+hold_two(struct fixture *f, struct toy **ret, struct lane_hold *hold)
 {
 	struct receipt *r;
 	struct toy *t;
@@ -416,6 +416,7 @@ hold_two(struct fixture *f, struct toy **ret)
 	t = toy_new(&f->path, "k", &f->one, 0, 6);
 	t->freed = &f->freed;
 	t->hold_lines = 1u << 1 | 1u << 4;
+	t->hold = hold;
 	t->size = 6 * LINE_BYTES;
 	(void)lanes_add(f->path.runtime.lanes, &t->stream, LANE_ANY);
 	wait_until(sums_of(f->path.ledger).in_flight == 6);
@@ -435,7 +436,7 @@ test_hold__position_passes_and_leaves_holes(void **state)
 	struct receipt *r;
 	struct toy *t;
 
-	r = hold_two(f, &t);
+	r = hold_two(f, &t, NULL);
 	assert_int_equal(position_of(t), 6 * LINE_BYTES);
 	assert_int_equal(sums_of(f->path.ledger).acknowledged, 4);
 	assert_int_equal(sums_of(f->path.ledger).in_flight, 2);
@@ -494,28 +495,21 @@ hook_stop(struct lane_hold *hold, bool parked)
 	h->receipt = NULL;
 }
 
-static void
-hook_add(struct toy *t, struct hook *h, struct receipt *r)
-{
-	*h = (struct hook){.hold = {.deadline_ns = INT64_MAX, .stop = hook_stop}, .receipt = r};
-	lane_hold_add(t->stream.lane, &h->hold); /* it sleeps */
-}
-
 /* Only the two lines come again, with their times, and then what follows. */
 static void
 test_hold__rewound_reads_the_holes(void **state)
 {
 	struct fixture *f = *state;
 	struct receipt *r;
-	struct hook hook;
+	struct hook hook = {.hold = {.deadline_ns = INT64_MAX, .stop = hook_stop}};
 	struct toy *t;
 	int64_t ts;
 
-	r = hold_two(f, &t);
+	r = hold_two(f, &t, &hook.hold);
+	hook.receipt = r;
 	ts = f->a.held.items[0].ts;
 	(void)progress_write(f->path.runtime.positions, NULL, 0);
 	t->hold_lines = 0;
-	hook_add(t, &hook, r);
 	lanes_park(f->path.runtime.lanes);
 	lanes_resume(f->path.runtime.lanes);
 	t->size = 7 * LINE_BYTES;
@@ -531,7 +525,9 @@ test_hold__rewound_reads_the_holes(void **state)
 	assert_int_equal(sums_of(f->path.ledger).acknowledged, 7);
 	assert_int_equal(sums_of(f->path.ledger).resent, 0);
 	assert_int_equal(position_of(t), 7 * LINE_BYTES);
+	lanes_park(f->path.runtime.lanes);
 	lane_hold_remove(&hook.hold);
+	lanes_resume(f->path.runtime.lanes);
 	end(f, t);
 }
 
