@@ -5,6 +5,7 @@
 scenario "packaging/kubernetes: the logs of pods in the runtime's format; namespace, pod and container from the path, whole lines"
 receiver
 pods=$work/pods
+minute=$(date -u -d "2 minutes ago" +%Y-%m-%dT%H:%M)
 export LOKI_URL=$LOKI/loki/api/v1/push NODE_NAME=node-1
 # The example, but for where the pods and the Loki are.
 sed -e "s|/var/log/pods|$pods|g" -e "s|\t\turl = .*|&\n\t\ttenant_id = \"$tenant\"\n\t\tbatch_wait = \"100ms\"|" \
@@ -12,7 +13,7 @@ sed -e "s|/var/log/pods|$pods|g" -e "s|\t\turl = .*|&\n\t\ttenant_id = \"$tenant
 # cri FILE: lines as a container runtime writes them, each third one in two pieces
 cri() {
 	mkdir -p "$(dirname "$1")"
-	awk '{ t = sprintf("2026-11-21T10:00:%02d.%09dZ", NR / 1000 % 60, NR % 1000 * 1000000)
+	awk '{ t = sprintf("'"$minute"':%02d.%09dZ", NR / 1000 % 60, NR % 1000 * 1000000)
 		if (NR % 3) print t, "stdout F", $0
 		else { print t, "stdout P", substr($0, 1, 20); print t, "stdout F", substr($0, 21) } }' >>"$1"
 }
@@ -20,7 +21,7 @@ lines "$work/a.txt" web 0 2000
 lines "$work/b.txt" side 0 500
 cri "$pods/shop_web-7d4f_0a1b2c3d-0000-4000-8000-000000000001/nginx/0.log" <"$work/a.txt"
 cri "$pods/shop_web-7d4f_0a1b2c3d-0000-4000-8000-000000000001/side/0.log" <"$work/b.txt"
-echo '2026-11-21T10:00:00.000000001Z stdout F no container' >"$pods/not-a-log.txt"
+echo "$minute:00.000000001Z stdout F no container" >"$pods/not-a-log.txt"
 ship_start ship "$work/ship.alloy"
 one='{namespace="shop", pod="web-7d4f", container="nginx", job="shop/nginx", node="node-1"}'
 two='{namespace="shop", pod="web-7d4f", container="side", job="shop/side"}'
