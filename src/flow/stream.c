@@ -480,6 +480,20 @@ count_begun_from(struct replay *r, uint32_t lines)
 	r->begun.len = n;
 }
 
+/* A replay begins later now: entries that began in it are not settled because of that. */
+static void
+follow_begin(struct stream *s, uint64_t from, uint64_t to)
+{
+	for (size_t i = s->next_replay + 1; i < s->replays.len; i++) {
+		struct replay *later = &s->replays.items[i];
+
+		for (size_t k = 0; k < later->begun.len; k++) {
+			if (later->begun.items[k].from == from)
+				later->begun.items[k].from = to;
+		}
+	}
+}
+
 /* The receipt takes over what the record had in flight; what is left of the record begins behind it, with the next line's time. */
 static void
 use_replay(struct stream *s, struct receipt *r, uint32_t lines)
@@ -493,6 +507,7 @@ use_replay(struct stream *s, struct receipt *r, uint32_t lines)
 	again->lines -= r->lines_again;
 	if (r->to == again->to)
 		return;
+	follow_begin(s, again->from, r->to);
 	again->from = r->to;
 	again->base_ns += lines;
 	count_begun_from(again, lines);
