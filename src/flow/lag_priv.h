@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What the files of lags share: lag.c the lags of a stream, lag_divert.c how they begin, lag_run.c how they end, lag_store.c. */
+#include "longship/base/check.h"
+#include "longship/flow/lag.h"
+#include "longship/flow/sender.h"
+
+#define LAG_OPEN UINT64_MAX /* until: the main stream does not serve the destination yet */
+
+/* The lag of this destination, by identity: after a reload an endpoint has new destinations. NULL: none. */
+struct lag *lag_find(const struct stream *main, struct destination *);
+/* With its reader, which has no place yet. */
+struct lag *lag_add(struct stream *main, unsigned slot, uint64_t id);
+/* The caller has taken it out of the stream's. */
+void lag_free(struct lag *);
+void lag_bind(struct lag *, struct destination *);
+void lag_set_until(struct lag *, uint64_t until);
+/* The destination can lag behind this stream. */
+bool lag_has_room(const struct stream *main, struct destination *);
+/* An earlier generation of the file has a lag of the same destination: its lines go first. */
+const struct lag *lag_before(const struct stream *main, uint64_t id);
+/* The leave to send one request, where the reader has it. */
+void lag_give_leave_back(struct lag *);
+/* Of the reader, in the store. */
+struct str lag_key(struct arena *, struct str main_key, unsigned slot);
+
+/* The main stream leaves what begins at this offset to the lag. */
+static inline bool
+lag_covers(const struct lag *lag, uint64_t offset)
+{
+	return offset < lag->until;
+}
