@@ -113,14 +113,17 @@ while subprocess.run(newest, capture_output=True).stdout.rstrip(b"\n") != last:
 	fi
 }
 
-# SIGUSR2 rotates; journald has done it when its active file is another.
+# SIGUSR2 rotates; journald has done it when its active file is another (between the two there is none).
 journald_rotate() {
 	journald_before=$(journald_active)
 	kill -USR2 "$journald_pid"
 	wait_for 20 "journald has rotated" journald_rotated
 }
-journald_active() { stat -c %i "$JOURNAL"/*/system.journal; }
-journald_rotated() { [ "$(journald_active)" != "$journald_before" ]; }
+journald_active() { stat -c %i "$JOURNAL"/*/system.journal 2>/dev/null; }
+journald_rotated() {
+	local now
+	now=$(journald_active) && [ "$now" != "$journald_before" ]
+}
 journald_sync() { kill -s RTMIN+1 "$journald_pid"; }
 # journald_vacuum N: removes all but N archived files.
 journald_vacuum() { journalctl -q -D "$JOURNAL" --vacuum-files="$1" >/dev/null 2>&1; }
