@@ -184,7 +184,7 @@ check_loki(struct check *c)
 		left += n > 0 ? http_client_run(client, LOOK_NS) : 0;
 	} while (left > 0);
 	for (size_t i = 0; i < n; i++) {
-		http_target_free(asked[i]->target);
+		http_target_unref(asked[i]->target);
 		http_login_unref(asked[i]->login);
 	}
 	http_client_free(client);

@@ -44,7 +44,7 @@ void
 replay_free(struct replay *r)
 {
 	for (size_t i = 0; i < r->endpoints.len; i++) {
-		http_target_free(r->endpoints.items[i]->target);
+		http_target_unref(r->endpoints.items[i]->target);
 		http_login_unref(r->endpoints.items[i]->login);
 	}
 	vec_done(&r->endpoints);

@@ -47,12 +47,13 @@ struct server {
 static void
 respond_buf(struct http_request *request, unsigned status, const char *type, struct buf *body)
 {
-	if (body->overflow)
+	if (body->overflow) {
 		http_respond_text(request, 500, "the answer is too large\n");
-	else
-		http_respond(request,
-			&(struct http_response){.status = status, .content_type = type, .body = buf_view(body)});
-	buf_done(body);
+		buf_done(body);
+		return;
+	}
+	/* A page of many tenants is large: there is but one copy of it. */
+	http_respond(request, &(struct http_response){.status = status, .content_type = type, .body = buf_view(body), .body_given = true});
 }
 
 static void

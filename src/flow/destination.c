@@ -79,24 +79,25 @@ make_metrics(struct destination *d)
 }
 
 struct destination *
-destination_new(struct runtime *runtime, const char *component_id, const struct http_options *http, struct str host, struct str tenant,
+destination_new(struct runtime *runtime, const char *component_id, struct http_target *target, struct str host, struct str tenant,
 	const struct destination_options *options)
 {
 	struct destination *d = mem_new(struct destination);
+	const char *url = http_target_url(target);
 
 	atomic_init(&d->refs, 1);
 	d->runtime = runtime;
 	d->component_id = copy(str_from(component_id));
 	d->host = copy(host);
 	d->tenant = copy(tenant);
-	d->target = http_target_new(http);
+	d->target = http_target_ref(target);
 	d->options = *options;
 	d->options.dead_letters = dead_letters_ref(options->dead_letters);
 	d->options.login = http_login_ref(options->login);
 	d->timeout_ns = options->remote_timeout_ns;
 	atomic_init(&d->batch_bytes_max, UINT64_MAX);
 	d->id = hash_str(tenant);
-	d->id = hash_bytes(http->url, strlen(http->url), d->id);
+	d->id = hash_bytes(url, strlen(url), d->id);
 	d->id = hash_bytes(component_id, strlen(component_id), d->id);
 	if (tenant.len > 0) {
 		size_t bytes = tenant.len + sizeof("X-Scope-OrgID: ");
@@ -137,7 +138,7 @@ destination_unref(struct destination *d)
 		}
 	}
 	(void)pthread_mutex_unlock(&all.lock);
-	http_target_free(d->target);
+	http_target_unref(d->target);
 	http_login_unref(d->options.login);
 	dead_letters_unref(d->options.dead_letters);
 	mem_free(d->component_id);

@@ -197,7 +197,7 @@ http_login_unref(struct http_login *l)
 	if (l == NULL || atomic_fetch_sub(&l->refs, 1) != 1)
 		return;
 	assert(l->call == NULL);
-	http_target_free(l->target);
+	http_target_unref(l->target);
 	forget(&l->header);
 	forget(&l->secret);
 	mem_free(l);

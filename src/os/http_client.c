@@ -2,6 +2,7 @@
 #include "longship/os/http_client.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <curl/curl.h>
@@ -14,9 +15,10 @@
 #include "longship/base/vec.h"
 
 /*
- * A target keeps one easy handle that is set up once for each call that it had under way at a time; a call
- * takes a free one and gives it back, so that the options are not set again per request.
+ * A target keeps easy handles that are set up once; a call takes a free one and gives it back, so that the options are not set
+ * again per request. As many are kept as some busy lanes need, since each takes some KiB.
  */
+#define IDLE_HANDLES_MAX 8u
 #define CONNECT_TIMEOUT_MS 10000L
 #define UPLOAD_BUFFER_BYTES (512L << 10) /* curl's default of 64 KiB costs a system call each */
 #define CONNECTION_AGE_MAX_S 60L /* addresses are looked up again at least this often, and one of all of them is taken */
@@ -27,7 +29,8 @@ struct http_client {
 };
 
 struct http_target {
-	char *url, *proxy, *no_proxy;
+	_Atomic unsigned refs;
+	char *given_url, *url, *proxy, *no_proxy;
 	char *host_header; /* "Host: …" where server_name stands in the URL instead; else NULL */
 	struct curl_slist *connect_to, *proxy_headers;
 	struct tls_files *tls;
@@ -143,6 +146,8 @@ http_target_new(const struct http_options *o)
 	struct http_target *t = mem_new(struct http_target);
 	bool https = strncasecmp(o->url, "https:", 6) == 0;
 
+	atomic_init(&t->refs, 1);
+	t->given_url = copy(o->url);
 	t->url = copy(o->url);
 	t->proxy = copy(o->proxy_from_environment ? environment(https ? "https_proxy" : "http_proxy", https ? "HTTPS_PROXY" : "HTTP_PROXY") : o->proxy_url);
 	t->no_proxy = copy(o->proxy_from_environment ? environment("no_proxy", "NO_PROXY") : o->no_proxy);
@@ -169,10 +174,23 @@ drop_idle(struct http_target *t)
 	t->idle.len = 0;
 }
 
-void
-http_target_free(struct http_target *t)
+struct http_target *
+http_target_ref(struct http_target *t)
 {
-	if (t == NULL)
+	(void)atomic_fetch_add(&t->refs, 1);
+	return t;
+}
+
+const char *
+http_target_url(const struct http_target *t)
+{
+	return t->given_url;
+}
+
+void
+http_target_unref(struct http_target *t)
+{
+	if (t == NULL || atomic_fetch_sub(&t->refs, 1) != 1)
 		return;
 	drop_idle(t);
 	for (size_t i = 0; i < t->headers.len; i++)
@@ -182,6 +200,7 @@ http_target_free(struct http_target *t)
 	curl_slist_free_all(t->connect_to);
 	curl_slist_free_all(t->proxy_headers);
 	tls_files_free(t->tls);
+	mem_free(t->given_url);
 	mem_free(t->url);
 	mem_free(t->host_header);
 	mem_free(t->proxy);
@@ -337,7 +356,7 @@ end_call(struct http_call *call)
 	(void)curl_multi_remove_handle(call->client->multi, call->easy);
 	(void)curl_easy_setopt(call->easy, CURLOPT_ERRORBUFFER, NULL);
 	(void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
-	if (call->generation == call->target->generation)
+	if (call->generation == call->target->generation && call->target->idle.len < IDLE_HANDLES_MAX)
 		vec_push(&call->target->idle, call->easy);
 	else
 		curl_easy_cleanup(call->easy);

@@ -270,8 +270,8 @@ http_respond(struct http_request *req, const struct http_response *r)
 	check_magic(req, REQUEST_MAGIC);
 	assert(req->state != REQUEST_ANSWERED && req->response == NULL);
 	assert(r->n_headers <= HTTP_SERVER_HEADERS_MAX);
-	req->response = MHD_create_response_from_buffer(r->body.len, r->body.len > 0 ? (void *)(uintptr_t)r->body.s : NULL,
-		MHD_RESPMEM_MUST_COPY);
+	req->response = MHD_create_response_from_buffer(r->body.len, r->body.len > 0 || r->body_given ? (void *)(uintptr_t)r->body.s : NULL,
+		r->body_given ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_MUST_COPY);
 	assert(req->response != NULL);
 	req->status = r->status;
 	req->response_bytes = r->body.len;

@@ -19,6 +19,7 @@ unless given.
     DELETE /_faults   forgets them
     GET    /_dump     all that is stored (?tenant=, ?raw=1 with copies that queries merge)
     GET    /_stats    counters, and one line per push (?pushes=1)
+    GET    /_delays   of entries with at=<ns> in their line, by tenant: milliseconds from then until they were stored
     POST   /_reset    forgets what is stored and counted
 
 FAULT: the first one in the list that matches a push is applied to it.
@@ -349,6 +350,9 @@ class Bucket:
         return True
 
 
+WRITTEN = re.compile(rb"\bat=(\d{19})\b")
+
+
 class Stream:
     def __init__(self, labels, options):
         self.labels = labels
@@ -382,6 +386,7 @@ class Loki:
         self.tenants = {}
         self.stats = collections.Counter()
         self.statuses = collections.Counter()
+        self.delays = collections.defaultdict(list)
         self.pushes = []
 
     # ---- distributor
@@ -510,9 +515,12 @@ class Loki:
     def append(self, tenant_name, stream, entries, partial):
         failed = []
         for entry in entries:
+            before = len(stream.entries)
             problem = self.admit(stream, entry, partial)
             if problem:
                 failed.append((entry, *problem))
+            elif len(stream.entries) > before:
+                self.note_delay(tenant_name, entry[1])
         if not failed:
             return None
         self.stats["refused_entries"] += len(failed)
@@ -525,6 +533,11 @@ class Loki:
         lines.append(f"user '{tenant_name}', total ignored: {len(failed)} out of {len(entries)} "
                      f"for stream: {stream.name}")
         return Rejected(status, "\n".join(lines))
+
+    def note_delay(self, tenant_name, line):
+        written = WRITTEN.search(line)
+        if written:
+            self.delays[tenant_name].append((time.time_ns() - int(written[1])) // 10**6)
 
     def admit(self, stream, entry, partial):
         """None when it is taken, else (kind, text)."""
@@ -966,6 +979,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 stats["log"] = list(self.loki.pushes)
         self.answer_json(stats)
 
+    def get_delays(self):
+        with self.loki.lock:
+            delays = {tenant: list(ms) for tenant, ms in self.loki.delays.items()}
+        self.answer_json(delays)
+
     def reset_all(self):
         self.read_body()
         with self.loki.lock:
@@ -973,7 +991,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(204)
 
     GET = {"/loki/api/v1/query_range": query_range, "/loki/api/v1/query": instant, "/loki/api/v1/labels": labels,
-           "/ready": ready, "/_dump": dump, "/_stats": get_stats, "/_faults": get_faults}
+           "/ready": ready, "/_dump": dump, "/_stats": get_stats, "/_delays": get_delays,
+           "/_faults": get_faults}
     POST = {"/loki/api/v1/push": push, "/_faults": set_faults, "/_reset": reset_all}
 
 

@@ -95,6 +95,15 @@ class Rules(Case):
         path = "/loki/api/v1/query?query=sum(count_over_time(%7Bservice_name=~%22.*%22%7D%5B60s%5D))&time=" + str(self.now + 10**9)
         return int(json.loads(self.ask("GET", path)[1])["data"]["result"][0]["value"][1])
 
+    def test_delays(self):
+        stream = ({"app": "a"}, [(self.now, f"written at={self.now - 10**9}"), (self.now, "no time of writing")])
+        self.push(stream)
+        self.push(stream)   # copies are not stored, and not counted
+        delays = json.loads(self.ask("GET", "/_delays")[1])
+        self.assertEqual(list(delays), ["fake"])
+        self.assertEqual(len(delays["fake"]), 1)
+        self.assertGreaterEqual(delays["fake"][0], 1000)
+
     def test_bodies(self):
         for headers in ({}, {"Content_Type": "application/x-protobuf"}):
             self.assertEqual(self.ask("POST", "/loki/api/v1/push", b"garbage", **headers)[0], 400)

@@ -220,12 +220,15 @@ setup(void **state)
 	struct fixture *f = mem_new(struct fixture);
 	const struct destination_options options = {.remote_timeout_ns = 300 * NS_PER_MS, .min_backoff_ns = 40 * NS_PER_MS,
 		.max_backoff_ns = 80 * NS_PER_MS, .retry_429 = true};
+	struct http_target *target;
 	char url[64];
 
 	path_init(&f->path, 2, true);
 	server_start(&f->server);
 	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/push", f->server.port);
-	f->destination = destination_new(&f->path.runtime, "test.writer", &(struct http_options){.url = url}, STR("host"), STR("tenant"), &options);
+	target = http_target_new(&(struct http_options){.url = url});
+	f->destination = destination_new(&f->path.runtime, "test.writer", target, STR("host"), STR("tenant"), &options);
+	http_target_unref(target);
 	f->writer = (struct component){.magic = COMPONENT_MAGIC, .type = &writer_type, .id = "test.writer", .state = f};
 	f->options = (struct outlet_options){.batch_bytes = 900, .batch_wait_ns = 30 * NS_PER_MS, .external_labels = &f->external};
 	f->items[0] = &f->writer;

@@ -18,7 +18,7 @@
 
 struct sender;
 struct runtime;
-struct http_options; /* os/http_client.h */
+struct http_target; /* os/http_client.h */
 
 struct destination_options {
 	int64_t remote_timeout_ns, min_backoff_ns, max_backoff_ns;
@@ -30,8 +30,8 @@ struct destination_options {
 
 /* Where requests go: an endpoint and a tenant. Shared by the lanes; reference counted; any thread. */
 struct destination;
-/* All is copied; host is for metrics ("host:port"). */
-struct destination *destination_new(struct runtime *, const char *component_id, const struct http_options *http, struct str host,
+/* Texts are copied; the target is referenced, and shared by the tenants of an endpoint; host is for metrics ("host:port"). */
+struct destination *destination_new(struct runtime *, const char *component_id, struct http_target *, struct str host,
 	struct str tenant, const struct destination_options *);
 void destination_ref(struct destination *);
 void destination_unref(struct destination *);

@@ -61,8 +61,13 @@ size_t http_client_run(struct http_client *, int64_t timeout_ns);
 /* Ends a wait in http_client_run. Any thread. */
 void http_client_wake(struct http_client *);
 
+/* Counted, so that many can share its connections and certificates. Calls to one target are made by one thread; references are taken and
+ * given back by any. */
 struct http_target *http_target_new(const struct http_options *);
-void http_target_free(struct http_target *);
+struct http_target *http_target_ref(struct http_target *);
+void http_target_unref(struct http_target *);
+/* As it was given. */
+const char *http_target_url(const struct http_target *);
 /* Certificates on disk that have changed but cannot be used (the old ones are), or NULL. As of the last call that was started. */
 const char *http_target_tls_error(const struct http_target *);
 

@@ -45,6 +45,7 @@ struct http_response {
 	unsigned status;
 	const char *content_type; /* NULL: text/plain; charset=utf-8, when there is a body */
 	struct str body;          /* copied */
+	bool body_given;          /* not copied: the memory of a struct buf, the server's from here on */
 	const struct http_header *headers;
 	size_t n_headers;
 	bool close;               /* ends the connection */

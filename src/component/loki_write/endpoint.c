@@ -88,6 +88,7 @@ endpoint_new(struct component *c, const struct endpoint_args *args, struct dead_
 {
 	struct endpoint *e = mem_new(struct endpoint);
 	struct str host = STR_EMPTY;
+	struct http_options http;
 
 	e->args = args;
 	e->component = c;
@@ -97,7 +98,8 @@ endpoint_new(struct component *c, const struct endpoint_args *args, struct dead_
 	map_init(&e->destinations);
 	(void)http_settings_host(args->url, &host);
 	e->host = (char *)(uintptr_t)arena_z(e->arena, host);
-	e->http = http_settings_options(&args->http, e->arena, args->url, &args->headers);
+	http = http_settings_options(&args->http, e->arena, args->url, &args->headers);
+	e->target = http_target_new(&http);
 	e->login = http_login_new(&args->http);
 	warn_of_losses(e);
 	return e;
@@ -111,6 +113,7 @@ endpoint_free(struct endpoint *e)
 	for (size_t i = 0; i < map_len(&e->destinations); i++)
 		destination_unref(map_value(&e->destinations, i));
 	map_done(&e->destinations);
+	http_target_unref(e->target);
 	http_login_unref(e->login);
 	dead_letters_unref(e->dead_letters);
 	(void)pthread_mutex_destroy(&e->lock);
@@ -135,7 +138,7 @@ endpoint_destination(struct endpoint *e, struct str tenant)
 	(void)pthread_mutex_lock(&e->lock);
 	d = map_get(&e->destinations, tenant);
 	if (d == NULL && map_len(&e->destinations) < TENANTS_MAX) {
-		d = destination_new(e->component->runtime, e->component->id, &e->http, str_from(e->host), tenant, &options);
+		d = destination_new(e->component->runtime, e->component->id, e->target, str_from(e->host), tenant, &options);
 		(void)map_set(&e->destinations, tenant, d);
 	}
 	(void)pthread_mutex_unlock(&e->lock);

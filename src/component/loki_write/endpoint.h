@@ -38,9 +38,9 @@ struct endpoint {
 	const struct endpoint_args *args;
 	struct component *component;
 	char *host;
-	struct http_options http;
+	struct http_target *target; /* one reference */
 	struct http_login *login; /* one reference */
-	struct arena *arena; /* texts of http */
+	struct arena *arena;
 	struct dead_letters *dead_letters; /* one reference; NULL: not configured */
 	pthread_mutex_t lock;
 	struct map destinations; /* tenant → struct destination, one reference each */
