@@ -148,17 +148,6 @@ write_record(const struct record *r)
 	buf_done(&b);
 }
 
-static char *
-copy(const char *z)
-{
-	size_t len;
-
-	if (z == NULL)
-		return NULL;
-	len = strlen(z) + 1;
-	return memcpy(mem_alloc(len), z, len);
-}
-
 static void
 keep_early(const struct record *r)
 {
@@ -170,10 +159,10 @@ keep_early(const struct record *r)
 	}
 	kept = mem_new(struct record);
 	*kept = *r;
-	kept->id = copy(r->id);
-	kept->msg = copy(r->msg);
+	kept->id = mem_strdup(r->id);
+	kept->msg = mem_strdup(r->msg);
 	for (size_t i = 0; i < r->n; i++)
-		kept->fields[i] = (struct field){copy(r->fields[i].name), copy(r->fields[i].value)};
+		kept->fields[i] = (struct field){mem_strdup(r->fields[i].name), mem_strdup(r->fields[i].value)};
 	state.early[state.n_early++] = kept;
 }
 

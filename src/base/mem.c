@@ -54,6 +54,17 @@ mem_realloc(void *p, size_t bytes)
 	return checked(realloc(p, bytes > 0 ? bytes : 1));
 }
 
+char *
+mem_strdup(const char *z)
+{
+	size_t len;
+
+	if (z == NULL)
+		return NULL;
+	len = strlen(z) + 1;
+	return memcpy(mem_alloc(len), z, len);
+}
+
 void
 mem_free(void *p)
 {

@@ -92,16 +92,6 @@ check_literal(struct check *c, const char *word)
 	return buf_z(c->out, word);
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Four digits behind \u. */
 static bool
 check_hex(struct check *c, unsigned *ret)
@@ -109,7 +99,7 @@ check_hex(struct check *c, unsigned *ret)
 	unsigned unit = 0;
 
 	for (int i = 0; i < 4; i++, c->at++) {
-		int digit = hex_value(peek(c));
+		int digit = str_hex_digit(peek(c));
 
 		if (digit < 0)
 			return fail(c, "in \\u hexadecimal character escape");

@@ -96,22 +96,12 @@ grow(struct arena *arena, void *items, size_t n, size_t item_bytes)
 	return grown;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool
 parse_hex(struct parser *p, int digits, uint32_t *ret)
 {
 	*ret = 0;
 	for (; digits > 0; digits--) {
-		int digit = hex_value(peek(p));
+		int digit = str_hex_digit(peek(p));
 
 		if (digit < 0)
 			return raise(p, "not a valid hexadecimal character");

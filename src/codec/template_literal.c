@@ -10,15 +10,6 @@
 
 #define FLOAT_BYTES_MAX 512 /* text of one number; more digits than that are no number that somebody wrote */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* n digits of the base at the start of *s. */
 static bool
 read_digits(struct str *s, size_t n, uint32_t base, uint32_t *ret)
@@ -28,7 +19,7 @@ read_digits(struct str *s, size_t n, uint32_t base, uint32_t *ret)
 	if (s->len < n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		int digit = hex_digit(s->s[i]);
+		int digit = str_hex_digit(s->s[i]);
 
 		if (digit < 0 || (uint32_t)digit >= base)
 			return false;
@@ -151,7 +142,7 @@ underscores_good(struct str s)
 		i += 2;
 	}
 	for (; i < s.len; i++) {
-		if ((s.s[i] >= '0' && s.s[i] <= '9') || (hex && hex_digit(s.s[i]) >= 0)) {
+		if ((s.s[i] >= '0' && s.s[i] <= '9') || (hex && str_hex_digit(s.s[i]) >= 0)) {
 			before = '0';
 		} else if (s.s[i] == '_') {
 			if (before != '0')
@@ -182,7 +173,7 @@ parse_magnitude(struct str s, int base, uint64_t *ret)
 		base = 10;
 	}
 	for (size_t i = 0; i < s.len; i++) {
-		int digit = hex_digit(s.s[i]);
+		int digit = str_hex_digit(s.s[i]);
 
 		if (s.s[i] == '_' && underscore)
 			continue;

@@ -42,15 +42,6 @@ should_escape(char c, enum part part)
 	return !is_in(c, "$&+,/:;=?@!()*");
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 unescape(struct template_run *r, struct str s, enum part part, struct str *ret)
 {
@@ -61,7 +52,7 @@ unescape(struct template_run *r, struct str s, enum part part, struct str *ret)
 		char c = s.s[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.len ? hex_digit(s.s[i + 1]) : -1, low = high >= 0 ? hex_digit(s.s[i + 2]) : -1;
+			int high = i + 2 < s.len ? str_hex_digit(s.s[i + 1]) : -1, low = high >= 0 ? str_hex_digit(s.s[i + 2]) : -1;
 
 			if (low < 0)
 				return template_fail(r, "unable to parse url: invalid URL escape");

@@ -13,6 +13,7 @@
 #include "longship/base/buf.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
+#include "calendar_priv.h"
 
 #define DAY_S 86400
 #define UNSET (-1)
@@ -173,20 +174,6 @@ static int64_t
 floor_div(int64_t a, int64_t b)
 {
 	return a / b - (a % b < 0);
-}
-
-static bool
-is_leap(int64_t year)
-{
-	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-static const int days_before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
-
-static int
-days_in(int month, int64_t year)
-{
-	return days_before[month] - days_before[month - 1] + (month == 2 && is_leap(year));
 }
 
 struct timefmt_civil

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "longship/base/mem.h"
+#include "calendar_priv.h"
 
 #define TZ_FILE_BYTES_MAX (256u << 10) /* the largest of the database has 4 KiB, "fat" ones 12 KiB */
 #define TZ_NAME_BYTES_MAX 255
@@ -169,22 +170,6 @@ read_extend(struct str s, struct extend *e)
 	if (!read_char(&s, ',') && !read_char(&s, ';'))
 		return false;
 	return read_rule(&s, &e->dst_start) && read_char(&s, ',') && read_rule(&s, &e->dst_end) && s.len == 0;
-}
-
-/* Calendar. */
-
-static bool
-is_leap(int64_t year)
-{
-	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-static const int days_before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
-
-static int
-days_in(int month, int64_t year)
-{
-	return days_before[month] - days_before[month - 1] + (month == 2 && is_leap(year));
 }
 
 /* Days from 1970-01-01 to the first of a year. */

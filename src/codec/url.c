@@ -33,18 +33,6 @@ url_query_escape(struct arena *arena, struct str s)
 	return (struct str){out, (size_t)(at - out)};
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool
 url_query_unescape(struct arena *arena, struct str s, struct str *ret, struct str *ret_bad)
 {
@@ -57,8 +45,8 @@ url_query_unescape(struct arena *arena, struct str s, struct str *ret, struct st
 			*at++ = s.s[i] == '+' ? ' ' : s.s[i];
 			continue;
 		}
-		high = i + 2 < s.len ? hex_value(s.s[i + 1]) : -1;
-		low = i + 2 < s.len ? hex_value(s.s[i + 2]) : -1;
+		high = i + 2 < s.len ? str_hex_digit(s.s[i + 1]) : -1;
+		low = i + 2 < s.len ? str_hex_digit(s.s[i + 2]) : -1;
 		if (high < 0 || low < 0) {
 			*ret_bad = str_head(str_from_offset(s, i), 3);
 			return false;

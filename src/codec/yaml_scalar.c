@@ -7,6 +7,7 @@
 
 #include "longship/base/check.h"
 #include "longship/codec/base64.h"
+#include "calendar_priv.h"
 
 /*
  * yaml.v3's rules for what an unquoted scalar is: fixed words first, then by its first character a time, a whole
@@ -75,15 +76,6 @@ take(struct str *rest, char c)
 	return true;
 }
 
-static int
-days_in_month(int year, int month)
-{
-	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return days[month - 1] + (month == 2 && leap);
-}
-
 /* Digits behind the point, without the zeros at their end. */
 static struct str
 take_fraction(struct str *rest)
@@ -141,7 +133,7 @@ resolve_time(struct arena *arena, struct yaml_tree *node)
 		if (!take_zone(&rest, zoned, &zone) || rest.len > 0)
 			return false;
 	}
-	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
+	if (month < 1 || month > 12 || day < 1 || day > days_in(month, year) || hour > 23 || minute > 59 ||
 		second > 59)
 		return false;
 	node->kind = YAML_TREE_TIME;

@@ -58,17 +58,6 @@ struct http_call {
 	void *ptr;
 };
 
-static char *
-copy(const char *z)
-{
-	size_t len;
-
-	if (z == NULL)
-		return NULL;
-	len = strlen(z) + 1;
-	return memcpy(mem_alloc(len), z, len);
-}
-
 struct http_client *
 http_client_new(void)
 {
@@ -120,10 +109,10 @@ rename_host(struct http_target *t, const char *name)
 		t->connect_to = curl_slist_append(NULL, text);
 		free(text);
 		text = format("Host: %s%s%s%s", host, usual ? "" : ":", usual ? "" : port, "");
-		t->host_header = copy(text);
+		t->host_header = mem_strdup(text);
 		free(text);
 		mem_free(t->url);
-		t->url = copy(whole);
+		t->url = mem_strdup(whole);
 	}
 	curl_free(host);
 	curl_free(port);
@@ -147,10 +136,10 @@ http_target_new(const struct http_options *o)
 	bool https = strncasecmp(o->url, "https:", 6) == 0;
 
 	atomic_init(&t->refs, 1);
-	t->given_url = copy(o->url);
-	t->url = copy(o->url);
-	t->proxy = copy(o->proxy_from_environment ? environment(https ? "https_proxy" : "http_proxy", https ? "HTTPS_PROXY" : "HTTP_PROXY") : o->proxy_url);
-	t->no_proxy = copy(o->proxy_from_environment ? environment("no_proxy", "NO_PROXY") : o->no_proxy);
+	t->given_url = mem_strdup(o->url);
+	t->url = mem_strdup(o->url);
+	t->proxy = mem_strdup(o->proxy_from_environment ? environment(https ? "https_proxy" : "http_proxy", https ? "HTTPS_PROXY" : "HTTP_PROXY") : o->proxy_url);
+	t->no_proxy = mem_strdup(o->proxy_from_environment ? environment("no_proxy", "NO_PROXY") : o->no_proxy);
 	t->tls = tls_files_new(&o->tls);
 	t->insecure = o->insecure_skip_verify;
 	t->tls_min_minor = o->tls_min_minor;
@@ -158,7 +147,7 @@ http_target_new(const struct http_options *o)
 	t->http2 = o->http2;
 	t->show_certificate = o->show_certificate;
 	for (size_t i = 0; o->headers != NULL && o->headers[i] != NULL; i++)
-		vec_push(&t->headers, copy(o->headers[i]));
+		vec_push(&t->headers, mem_strdup(o->headers[i]));
 	for (size_t i = 0; o->proxy_headers != NULL && o->proxy_headers[i] != NULL; i++)
 		t->proxy_headers = curl_slist_append(t->proxy_headers, o->proxy_headers[i]);
 	if (o->server_name != NULL && https)

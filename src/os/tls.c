@@ -31,17 +31,6 @@ struct tls_files {
 	char error[512];
 };
 
-static char *
-copy(const char *z)
-{
-	size_t len;
-
-	if (z == NULL)
-		return NULL;
-	len = strlen(z) + 1;
-	return memcpy(mem_alloc(len), z, len);
-}
-
 struct tls_files *
 tls_files_new(const struct tls_files_options *o)
 {
@@ -49,8 +38,8 @@ tls_files_new(const struct tls_files_options *o)
 	struct tls_files *t = mem_new(struct tls_files);
 
 	for (int i = 0; i < TLS_PARTS; i++) {
-		t->parts[i].pem = copy(pems[i]);
-		t->parts[i].file = copy(files[i]);
+		t->parts[i].pem = mem_strdup(pems[i]);
+		t->parts[i].file = mem_strdup(files[i]);
 		t->parts[i].fd = -1;
 		t->any = t->any || pems[i] != NULL || files[i] != NULL;
 	}

@@ -12,6 +12,8 @@ void *mem_alloc(size_t bytes) __attribute__((malloc, returns_nonnull));
 void *mem_zalloc(size_t bytes) __attribute__((malloc, returns_nonnull));
 /* bytes > 0; p may be NULL. */
 void *mem_realloc(void *p, size_t bytes) __attribute__((returns_nonnull));
+/* A copy to free, NULL of NULL. */
+char *mem_strdup(const char *z) __attribute__((malloc));
 /* Gives free memory back to the system: after much was freed at once. */
 void mem_trim(void);
 void mem_free(void *p);

@@ -58,6 +58,15 @@ struct str str_trim(struct str s);
 /* Whole decimal text into a number; false on anything else or overflow. */
 bool str_to_u64(struct str s, uint64_t *ret);
 bool str_to_i64(struct str s, int64_t *ret);
+/* What a hexadecimal digit is worth, or -1. */
+static inline int
+str_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 /* True when s is well-formed UTF-8 (no surrogates, no overlong forms). */
 bool str_utf8_valid(struct str s);
 /* Length of the valid UTF-8 sequence at s (1..4) and its code point, or 0 if there is none. */
