@@ -28,7 +28,7 @@ STYLES = {
     "replace": None,
 }
 # What must have arrived before the old generation may go. "": nothing, longship finds it whenever it looks again.
-# "up": longship runs, and goes on running until the rest has arrived. "begun": the first line of it. "arrived": all of it.
+# "up": longship runs, and goes on running until the rest has arrived. "begun": the first line of it, while longship runs. "arrived": all of it.
 NEEDS = {
     "create": "",
     "nocreate": "",

@@ -3,7 +3,8 @@
 """Writes and rotates files while longship is killed, stopped, reloaded, cut off and short of disk, and proves that every
 line arrives once.
 
-usage: torture.py [--seconds S] [--seed N]… [--random N] [--for S] [--calm-seed N]… [--calm N] [--styles A,B,…] [--keep] LONGSHIP
+usage: torture.py [--seconds S] [--seed N]… [--random N] [--for S] [--calm-seed N]… [--calm N] [--styles A,B,…]
+                  [--weights ACTION=W,…] [--keep] LONGSHIP
 
 A round is S seconds (20) of one seed: those given, N random ones, and random ones for S seconds. A calm round leaves longship
 in peace and proves in addition that it read at most 1.05 times the bytes that were written. At the end of a round everything
@@ -99,7 +100,7 @@ loki.write "w" {{
         rng = random.Random(f"{self.seed} {number}")
         up = self.ship.up()
         names = [n for n in ACTIONS if not self.calm or n in CALM]
-        name = rng.choices(names, [ACTIONS[n][0 if up else 1] for n in names])[0]
+        name = rng.choices(names, [self.options.weights.get(n, ACTIONS[n])[0 if up else 1] for n in names])[0]
         file = rng.choice(self.files)
         self.ship.alive()
         said = getattr(self, name)(rng, file)
@@ -129,7 +130,7 @@ loki.write "w" {{
             file.reopen()
         if needs == "arrived" and (not self.ship.up() or not self.arrives([file])):
             return None
-        if needs == "begun" and not self.has_begun(file):
+        if needs == "begun" and self.ship.up() and not self.has_begun(file):
             return None
         if needs == "up":
             if not self.ship.up():
@@ -342,9 +343,17 @@ def play(options, seed, calm):
     print(f"  FAIL: {name}: {wrong}")
     print("    " + "\n    ".join(one.actions[-12:] + one.ship.last_words()))
     styles = f" --styles={','.join(options.styles)}" if options.styles else ""
+    if options.weights:
+        styles += " --weights=" + ",".join(f"{name}={max(pair):g}" for name, pair in options.weights.items())
     print(f"    again: tests/torture/torture.py --keep{styles} --seconds={options.seconds:.0f} --{'calm-' if calm else ''}seed={seed} "
           f"{options.longship}", flush=True)
     return False
+
+
+def weights_of(text):
+    """kill=20,start=90: other weights than those of ACTIONS, where an action has one."""
+    given = dict(part.split("=") for part in text.split(","))
+    return {name: tuple(float(weight) if old > 0 else 0 for old in ACTIONS[name]) for name, weight in given.items()}
 
 
 def rounds(options):
@@ -367,6 +376,7 @@ def main():
     parser.add_argument("--seed", type=int, action="append", default=[])
     parser.add_argument("--random", type=int, default=0)
     parser.add_argument("--styles", type=lambda text: text.split(","))
+    parser.add_argument("--weights", type=weights_of, default={})
     parser.add_argument("--calm-seed", type=int, action="append", default=[])
     parser.add_argument("--calm", type=int, default=0)
     parser.add_argument("--keep", action="store_true")
