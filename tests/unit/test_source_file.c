@@ -651,6 +651,54 @@ test_source_file__copytruncate_three_times_and_a_crash(void **state)
 	expect_order(f, "four", "one two three four five five ");
 }
 
+/* A crash after the file was emptied: the store knows that it holds something else, but not what. Then it is copied and emptied again. */
+static void
+test_source_file__copytruncate_while_nothing_of_it_was_read(void **state)
+{
+	struct file_test *f = *state;
+	struct positions_stats stats;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	command(f, "sleep 0.02; cp a.log a.log.1 && : >a.log");
+	turn_until((settle(f), positions_stats(f->path.runtime.positions, &stats), stats.streams == 2));
+	stop(f);
+	command(f, "sleep 0.02; echo two >>a.log && mv a.log.1 a.log.2 && cp a.log a.log.1 && : >a.log && echo three >>a.log && sleep 0.02 && "
+		   "mv a.log.2 a.log.3 && mv a.log.1 a.log.2 && cp a.log a.log.1 && : >a.log && echo four >>a.log");
+	begin(f);
+	expect_order(f, "four", "one two three four ");
+	settle(f);
+	stop(f);
+	append(f, "a.log", "five\n");
+	begin(f);
+	expect_order(f, "five", "one two three four five ");
+}
+
+/* What is left of a copy comes behind what is left of an older one, also where the store knows one by its content and the other by its inode. */
+static void
+test_source_file__copies_in_order(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	stop(f);
+	command(f, "sleep 0.02; cp a.log a.log.2 && : >a.log && echo two >>a.log && sleep 0.02 && cp a.log a.log.1 && : >a.log && echo three >>a.log");
+	begin(f);
+	turn_until(seen(f, "three") == 1);
+	(void)progress_write(f->path.runtime.positions, NULL, 0);
+	stop(f); /* nothing of the two has settled */
+	command(f, "sleep 0.02; mv a.log.2 a.log.3 && mv a.log.1 a.log.2 && cp a.log a.log.1 && : >a.log && echo four >>a.log");
+	begin(f);
+	expect_order(f, "four", "one two three two three four ");
+}
+
 int
 main(void)
 {
@@ -681,6 +729,8 @@ main(void)
 		T(test_source_file__emptied_without_a_copy),
 		T(test_source_file__compressed_while_down),
 		T(test_source_file__copytruncate_three_times_and_a_crash),
+		T(test_source_file__copytruncate_while_nothing_of_it_was_read),
+		T(test_source_file__copies_in_order),
 		T(test_source_file__copytruncate_twice_between_two_looks),
 	};
 

@@ -372,6 +372,15 @@ set_generation(struct follow *f, const struct file_id *id, struct arena *arena)
 		(void)map_set(&f->shared->generations, identity_text(id, arena), (void *)((uintptr_t)id->generation + 1));
 }
 
+void
+follow_begin_generation(struct follow *f, const struct file_id *id)
+{
+	struct arena *arena = arena_new(0);
+
+	set_generation(f, id, arena);
+	arena_free(arena);
+}
+
 static struct str
 make_key(const struct follow *f, const struct file_id *id, struct arena *arena)
 {
@@ -462,6 +471,12 @@ say_rewound(struct follow *f, const char *reason, const char *text, uint64_t fro
 		1);
 	log_warn(c->id, text, "path", f->path, "reason", reason, "offset", log_i64((int64_t)from), "goes_on_at", log_i64((int64_t)to),
 		"size", log_i64((int64_t)size), NULL);
+}
+
+void
+follow_say_emptied(struct follow *f, uint64_t position, uint64_t size)
+{
+	say_rewound(f, size < position ? "truncated" : "changed", "file is not what was read of it; reading from its start", position, 0, size);
 }
 
 static void on_tail_end(void *owner, struct tail *);
@@ -655,8 +670,7 @@ static void
 leave_content(struct follow *f, const struct tail *t, uint64_t size)
 {
 	if (!generations_of_emptied(f, t))
-		say_rewound(f, size < t->stream.position ? "truncated" : "changed", "file is not what was read of it; reading from its start",
-			t->stream.position, 0, size);
+		follow_say_emptied(f, t->stream.position, size);
 }
 
 /* Takes fd. past: an earlier generation of the path; NULL: what it names now. */

@@ -98,6 +98,10 @@ bool follow_polled(const struct follow *);
 int follow_open(const char *path, struct stat *ret);
 /* The highest generation of this identity that the store or this process knows. */
 uint32_t follow_generation(const struct follow_shared *, const struct file_id *);
+/* What the file holds now is of this generation, which is higher than those that are known. */
+void follow_begin_generation(struct follow *, const struct file_id *);
+/* It was emptied, and there is no copy of what it held. */
+void follow_say_emptied(struct follow *, uint64_t position, uint64_t size);
 /* What the store knows of this generation, in the arena; false: nothing. */
 struct position;
 bool follow_position(struct follow *, const struct file_id *, struct arena *, struct position *ret);

@@ -22,6 +22,8 @@
 
 #define DIRS_MAX 64 /* beside and below a file's directory that are looked through for its generations */
 #define GENERATIONS_MAX 64 /* of a file that is emptied again and again: as many copies of it are told apart */
+#define TICK_NS (10 * NS_PER_MS) /* times of files are as coarse as the kernel's tick */
+#define REMEMBERED_NS (29 * 24 * 3600 * NS_PER_S) /* the store may have forgotten what is older */
 #define STILL_WRITTEN_NS (60 * NS_PER_S) /* a file that was read to its end is opened once more when it was written this lately */
 
 struct known { /* a generation in the store */
@@ -38,6 +40,7 @@ struct known_list { /* of one path */
 	struct file_identity current; /* what the path names; all 0: nothing */
 	int64_t born_ns, updated_ns;  /* of the newest generation; the last change of any */
 	VEC(struct known) items;      /* those that the path does not name */
+	VEC(struct known) now;        /* the newest of the file that it does name, for each ordinal */
 };
 
 struct candidate { /* a file that is or may be a generation */
@@ -64,6 +67,7 @@ struct search {
 	VEC(struct listing *) own; /* listings that are not the past's */
 	VEC(struct listing *) dirs;
 	VEC(struct candidate) found;
+	int64_t copied_since_ns; /* copies that nobody knows and that were made since hold what nobody has read; INT64_MAX: none does */
 	bool busy;       /* something could not be looked into now */
 	bool plain_only; /* what is compressed is of a generation that is known or open */
 };
@@ -103,8 +107,11 @@ note_known(const struct follow_shared *shared, struct known_list *list, const st
 		list->born_ns = known->id.btime_ns;
 	if (known->updated_ns > list->updated_ns)
 		list->updated_ns = known->updated_ns;
-	if (is_file(&known->id, &list->current) && known->id.generation >= follow_generation(shared, &known->id))
+	if (is_file(&known->id, &list->current) && known->id.generation >= follow_generation(shared, &known->id)) {
+		vec_push(&list->now, *known);
+		proof_get(&list->now.items[list->now.len - 1].proof, position);
 		return;
+	}
 	vec_push(&list->items, *known);
 	proof_get(&list->items.items[list->items.len - 1].proof, position);
 }
@@ -149,6 +156,7 @@ past_done(struct past *p)
 		struct known_list *list = map_value(&p->paths, i);
 
 		vec_done(&list->items);
+		vec_done(&list->now);
 		mem_free(list);
 	}
 	for (size_t i = 0; i < map_len(&p->listings); i++)
@@ -202,6 +210,19 @@ was_truncated(const struct search *s, const struct known *k)
 			return true;
 	}
 	return false;
+}
+
+static int64_t
+copied_ns(const struct candidate *c)
+{
+	return c->packed || c->file.birth_ns == 0 ? c->file.mtime_ns : c->file.birth_ns;
+}
+
+/* Its file was emptied, before it or after it: the file's birth does not tell when it began. */
+static bool
+is_of_many(const struct search *s, const struct known *k)
+{
+	return k->id.generation > 0 || is_file(&k->id, &s->list->current) || was_truncated(s, k);
 }
 
 static bool
@@ -277,7 +298,7 @@ find_known_in(struct search *s, const struct listing *l, struct known *k)
 	size_t n = listing_of_ino(l, k->id.ino, &names);
 
 	for (size_t i = 0; i < n && !k->found; i++) {
-		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .known = k, .order_ns = k->id.btime_ns, .kept_fd = -1};
+		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .known = k, .kept_fd = -1};
 
 		if (file_identify_path(c.path, &c.file) < 0) {
 			s->busy |= has_vanished(c.path);
@@ -286,6 +307,7 @@ find_known_in(struct search *s, const struct listing *l, struct known *k)
 		if (!is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) || same_file(&c.file, &s->list->current) || !holds_known(s, &c, k))
 			continue;
 		k->found = true;
+		c.order_ns = is_of_many(s, k) ? c.file.mtime_ns : k->id.btime_ns;
 		vec_push(&s->found, c);
 	}
 	return k->found;
@@ -404,6 +426,13 @@ is_candidate(const struct search *s, const char *path, const struct file_identit
 	return !follow_knows(f, &(struct file_id){file->dev, file->ino, file->birth_ns, 0, f->ordinal});
 }
 
+/* It was made while the path named what it names now, so that it was not renamed. */
+static bool
+is_copy(const struct search *s, const struct candidate *c)
+{
+	return !c->packed && (c->file.birth_ns == 0 || c->file.birth_ns > s->list->current.birth_ns);
+}
+
 /* Born after the newest known generation, and before the file that the path names now. A compressed file is born when it is compressed,
  * but keeps the time of its last change. */
 static bool
@@ -412,6 +441,8 @@ is_in_between(const struct search *s, const struct candidate *c)
 	const struct known_list *list = s->list;
 	const struct file_identity *file = &c->file;
 
+	if (copied_ns(c) > s->copied_since_ns && (c->packed || is_copy(s, c)))
+		return true;
 	if (file->birth_ns == 0 || list->born_ns == 0)
 		return file->mtime_ns > list->updated_ns;
 	if (c->packed)
@@ -494,11 +525,9 @@ has_original(struct search *s, const struct listing *l, const char *name)
 static void
 find_unknown(struct search *s, const struct listing *l, const char *name)
 {
-	const char *dot = strrchr(name, '.');
-	size_t stem = dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name), n;
 	const struct listed *names;
+	size_t n = listing_of_stem(l, name, &names);
 
-	n = listing_of_prefix(l, arena_z(s->arena, (struct str){name, stem}), &names);
 	for (size_t i = 0; i < n; i++) {
 		struct candidate c = {.kept_fd = -1};
 
@@ -516,9 +545,7 @@ find_unknown(struct search *s, const struct listing *l, const char *name)
 		c.known = known_by_content(s, &c);
 		if (c.known != NULL)
 			c.known->found = true;
-		c.order_ns = c.known != NULL && c.known->id.btime_ns != 0 ? c.known->id.btime_ns
-			: !c.packed && c.file.birth_ns != 0               ? c.file.birth_ns
-									  : c.file.mtime_ns;
+		c.order_ns = c.known != NULL && c.known->id.btime_ns != 0 && !is_of_many(s, c.known) ? c.known->id.btime_ns : copied_ns(&c);
 		vec_push(&s->found, c);
 	}
 }
@@ -577,7 +604,7 @@ leave_out_copies_of_current(struct search *s)
 	for (size_t i = 0; i < s->found.len; i++) {
 		const struct candidate *c = &s->found.items[i];
 
-		if (c->known != NULL || c->packed || current < 0 || !is_of_current(c, current))
+		if (c->known != NULL || !is_copy(s, c) || current < 0 || !is_of_current(c, current))
 			s->found.items[kept++] = *c;
 	}
 	s->found.len = kept;
@@ -710,7 +737,7 @@ add_real_dir(struct search *s)
 static void
 search_init(struct search *s, struct past *past, struct follow *f, struct known_list *list)
 {
-	*s = (struct search){.past = past, .follow = f, .list = list, .arena = arena_new(0)};
+	*s = (struct search){.past = past, .follow = f, .list = list, .arena = arena_new(0), .copied_since_ns = INT64_MAX};
 	vec_push(&s->dirs, list_dir(s, folder_path(f->at.folder)));
 	add_real_dir(s);
 }
@@ -740,14 +767,98 @@ find_all_unknown(struct search *s)
 	}
 }
 
+/* ---- A file that was emptied, and copied before ---- */
+
+/* What the store knows of the file that the path names; NULL: nothing. */
+static const struct known *
+known_now(const struct search *s)
+{
+	for (size_t i = 0; i < s->list->now.len; i++) {
+		if (is_of_follow(&s->list->now.items[i], s->follow))
+			return &s->list->now.items[i];
+	}
+	return NULL;
+}
+
+/* Nothing of it was ever sent, so that nothing tells whether the file holds still what it held then. */
+static bool
+is_unproven(const struct known *k)
+{
+	return k->position == 0 && k->proof.head.offset == 0;
+}
+
+static bool
+is_emptied(const struct search *s, const struct known *k)
+{
+	uint64_t offset;
+	struct stat st;
+	bool other;
+	int fd;
+
+	if (k->proof.head.offset == 0)
+		return false;
+	fd = follow_open(s->follow->path, &st);
+	if (fd < 0)
+		return false;
+	other = match_file(fd, (uint64_t)st.st_size, &k->proof, k->position, &offset) == MATCH_OTHER;
+	(void)close(fd);
+	return other;
+}
+
+/* Since when the store has not seen what was in the file: each copy is of a known generation, or of one that nobody knows. Before the first known
+ * copy there was none that nobody knows, since longship knows the file. */
+static void
+find_copies_begin(struct search *s, const struct known *now, bool emptied)
+{
+	int64_t since_ns = INT64_MAX;
+
+	for (size_t i = 0; i < s->found.len; i++) {
+		const struct candidate *c = &s->found.items[i];
+
+		if (c->known != NULL && is_file(&c->known->id, &s->list->current) && copied_ns(c) < since_ns)
+			since_ns = copied_ns(c);
+	}
+	if (now != NULL && (is_unproven(now) || (emptied && since_ns == INT64_MAX)) && now->updated_ns - TICK_NS < since_ns)
+		since_ns = now->updated_ns - TICK_NS;
+	if (since_ns < clock_now_ns() - REMEMBERED_NS)
+		since_ns = clock_now_ns() - REMEMBERED_NS;
+	s->copied_since_ns = since_ns;
+}
+
+/* What it held is one of the earlier generations now. */
+static void
+leave_emptied(struct search *s, const struct known *now)
+{
+	struct file_id next = now->id;
+
+	vec_push(&s->list->items, *now);
+	next.generation++;
+	follow_begin_generation(s->follow, &next);
+}
+
+static bool
+say_not_found(struct search *s, const struct known *emptied)
+{
+	if (emptied != NULL && !newest_is_found(s))
+		follow_say_emptied(s->follow, emptied->position, s->list->current.size);
+	else
+		say_gone(s);
+	return true;
+}
+
 /* Begins to read what is left of those of the list, and those that the store does not know. */
 static bool
 recover(struct past *p, struct follow *f, struct known_list *list)
 {
+	const struct known *now;
 	struct search s;
-	bool all;
+	bool all, emptied;
 
 	search_init(&s, p, f, list);
+	now = known_now(&s);
+	emptied = now != NULL && is_emptied(&s, now);
+	if (emptied)
+		leave_emptied(&s, now);
 	for (size_t i = 0; i < s.dirs.len; i++)
 		(void)find_known(&s, s.dirs.items[i]);
 	find_known_kept(&s);
@@ -756,11 +867,26 @@ recover(struct past *p, struct follow *f, struct known_list *list)
 	if (!newest_is_found(&s))
 		find_known_around(&s, parent_of(&s, folder_path(f->at.folder)));
 	find_all_unknown(&s);
+	find_copies_begin(&s, now, emptied);
 	leave_out_strangers(&s);
-	say_gone(&s);
-	all = !s.busy && read_found(&s);
+	leave_out_copies_of_current(&s);
+	all = !s.busy && say_not_found(&s, emptied ? now : NULL) && read_found(&s);
 	search_done(&s);
 	return all;
+}
+
+/* Whether there may be a copy. */
+static bool
+has_rotated_names(struct past *p, struct follow *f, struct known_list *list)
+{
+	struct search s;
+	bool has = false;
+
+	search_init(&s, p, f, list);
+	for (size_t i = 0; i < s.dirs.len && !has; i++)
+		has = listing_has_rotated(s.dirs.items[i], f->at.name) || (s.real_name != NULL && listing_has_rotated(s.dirs.items[i], s.real_name));
+	search_done(&s);
+	return has;
 }
 
 bool
@@ -770,7 +896,7 @@ generations_recover(struct past *p, struct follow *f)
 
 	f->awaited_dev = list != NULL ? list->current.dev : 0;
 	f->awaited_ino = list != NULL ? list->current.ino : 0;
-	if (list == NULL || list->items.len == 0)
+	if (list == NULL || (list->items.len == 0 && (list->now.len == 0 || !has_rotated_names(p, f, list))))
 		return true;
 	f->opened = true; /* what follows is read from its start */
 	for (size_t i = 0; i < list->items.len; i++)
@@ -851,7 +977,7 @@ generations_of_emptied(struct follow *f, const struct tail *t)
 	list.current.birth_ns = 0; /* copies are born after it */
 	search_init(&s, NULL, f, &list);
 	find_all_unknown(&s);
-	born_after_known_copies(&s);
+	find_copies_begin(&s, list.items.len > 0 ? &list.items.items[0] : NULL, true);
 	leave_out_strangers(&s);
 	leave_out_copies_of_current(&s);
 	(void)read_found(&s);

@@ -94,15 +94,15 @@ listing_of_ino(const struct listing *l, uint64_t ino, const struct listed **ret_
 	return n;
 }
 
-size_t
-listing_of_prefix(const struct listing *l, const char *prefix, const struct listed **ret_first)
+static size_t
+of_prefix(const struct listing *l, const char *prefix, size_t len, const struct listed **ret_first)
 {
-	size_t low = 0, high = l->by_name.len, n = 0, len = strlen(prefix);
+	size_t low = 0, high = l->by_name.len, n = 0;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (strcmp(l->by_name.items[middle].name, prefix) < 0)
+		if (strncmp(l->by_name.items[middle].name, prefix, len) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -111,6 +111,27 @@ listing_of_prefix(const struct listing *l, const char *prefix, const struct list
 		n++;
 	*ret_first = n > 0 ? &l->by_name.items[low] : NULL;
 	return n;
+}
+
+size_t
+listing_of_stem(const struct listing *l, const char *name, const struct listed **ret_first)
+{
+	const char *dot = strrchr(name, '.');
+
+	return of_prefix(l, name, dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name), ret_first);
+}
+
+bool
+listing_has_rotated(const struct listing *l, const char *name)
+{
+	const struct listed *names;
+	size_t n = listing_of_stem(l, name, &names);
+
+	for (size_t i = 0; i < n; i++) {
+		if (is_rotated_name(name, names[i].name))
+			return true;
+	}
+	return false;
 }
 
 size_t
