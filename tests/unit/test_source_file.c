@@ -699,6 +699,50 @@ test_source_file__copies_in_order(void **state)
 	expect_order(f, "four", "one two three two three four ");
 }
 
+/* The file was emptied, written again and renamed, all between two looks: what it holds now belongs between the two. */
+static void
+test_source_file__emptied_and_renamed(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one-11111\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one-11111") == 1);
+	command(f, ": >a.log && echo two >>a.log && mv a.log a.log.1 && echo three >a.log");
+	expect_order(f, "three", "one-11111 two three ");
+	append(f, "a.log", "four\n");
+	command(f, "cp a.log a.log.3 && : >a.log && echo five >>a.log && echo six-22222 >>a.log && mv a.log a.log.2 && echo seven >a.log");
+	expect_order(f, "seven", "one-11111 two three four five six-22222 seven ");
+	settle(f);
+	stop(f);
+	append(f, "a.log", "eight\n");
+	begin(f);
+	expect_order(f, "eight", "one-11111 two three four five six-22222 seven eight ");
+}
+
+static void
+test_source_file__emptied_and_renamed_while_down(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one-11111\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one-11111") == 1);
+	settle(f);
+	stop(f);
+	command(f, "sleep 0.02; echo two >>a.log && cp a.log a.log.2 && : >a.log && echo three >>a.log && mv a.log moved && sleep 0.02 && echo four >a.log");
+	begin(f);
+	expect_order(f, "four", "one-11111 two three four ");
+	settle(f);
+	stop(f);
+	append(f, "moved", "late\n");
+	append(f, "a.log", "five\n");
+	begin(f);
+	expect_order(f, "five", "one-11111 two three four late five ");
+}
+
 int
 main(void)
 {
@@ -731,6 +775,8 @@ main(void)
 		T(test_source_file__copytruncate_three_times_and_a_crash),
 		T(test_source_file__copytruncate_while_nothing_of_it_was_read),
 		T(test_source_file__copies_in_order),
+		T(test_source_file__emptied_and_renamed),
+		T(test_source_file__emptied_and_renamed_while_down),
 		T(test_source_file__copytruncate_twice_between_two_looks),
 	};
 

@@ -473,7 +473,6 @@ may_go(struct world *w, struct model *m)
 	return true;
 }
 
-/* A file that is emptied and renamed before anyone has looked is not recognised. */
 static void
 empty(struct world *w, struct model *m)
 {
@@ -482,10 +481,6 @@ empty(struct world *w, struct model *m)
 	assert_int_equal(truncate(path_of_model(w, m, ""), 0), 0);
 	m->generation++;
 	write_lines(w, m, 1, false);
-	if (!is_quiet(w))
-		return;
-	settle_everything(w);
-	save(w);
 }
 
 static void

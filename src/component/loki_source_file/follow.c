@@ -673,6 +673,12 @@ leave_content(struct follow *f, const struct tail *t, uint64_t size)
 		follow_say_emptied(f, t->stream.position, size);
 }
 
+static bool
+is_file(const struct file_id *id, const struct stat *st)
+{
+	return st->st_dev == id->dev && st->st_ino == id->ino;
+}
+
 /* Takes fd. past: an earlier generation of the path; NULL: what it names now. */
 static void
 start_tail(struct follow *f, int fd, const struct stat *st, const struct past_file *past, bool new_generation)
@@ -708,11 +714,10 @@ start_tail(struct follow *f, int fd, const struct stat *st, const struct past_fi
 			if (past == NULL)
 				leave_content(f, t, (uint64_t)st->st_size);
 			stream_unref(&t->stream);
-			if (again >= 0 && known == NULL)
-				start_tail(f, again, st, past, true);
-			else if (again >= 0)
-				(void)close(again);
-			again = -1;
+			if (again >= 0 && (known == NULL || is_file(known, st))) {
+				start_tail(f, again, st, past != NULL ? &(struct past_file){.emptied = true} : NULL, true);
+				again = -1;
+			}
 		}
 		if (again >= 0)
 			(void)close(again);
@@ -855,14 +860,21 @@ follow_knows(struct follow *f, const struct file_id *id)
 void
 follow_read_past(struct follow *f, int fd, const struct stat *st, const struct past_file *past)
 {
+	struct tail *current = f->current;
+	struct file_id id = f->id;
+
+	f->current = NULL;
 	f->reads_past = true;
-	start_tail(f, fd, st, past, false);
+	start_tail(f, fd, st, past, past->emptied);
 	f->reads_past = false;
-	if (f->current == NULL)
-		return;
-	keep_descriptor(f->current);
-	tail_rotated(f->current, st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec);
-	retire_current(f);
+	if (f->current != NULL) {
+		keep_descriptor(f->current);
+		tail_rotated(f->current, st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec);
+		retire_current(f);
+	}
+	if (current != NULL)
+		f->id = id;
+	f->current = current;
 }
 
 void
@@ -937,15 +949,10 @@ static void
 rotate_current(struct follow *f)
 {
 	keep_descriptor(f->current);
+	atomic_store(&f->current->unseen, true);
 	atomic_store(&f->current->rotated, true);
 	lane_wake(&f->current->stream);
 	retire_current(f);
-}
-
-static bool
-is_file(const struct file_id *id, const struct stat *st)
-{
-	return st->st_dev == id->dev && st->st_ino == id->ino;
 }
 
 static bool
@@ -998,7 +1005,7 @@ look(struct follow *f, bool retired)
 		rotated = true;
 	}
 	if (f->last_opened_ns != 0 && (there || rotated)) {
-		generations_between(f);
+		generations_between(f, rotated ? f->rotated.items[f->rotated.len - 1] : NULL);
 		if (there)
 			f->last_opened_ns = 0;
 	}
@@ -1025,28 +1032,74 @@ follow_look_retired(struct follow *f)
 	look(f, true);
 }
 
+/* What the file was written with after it was emptied, and before or after the path named another one. */
+static void
+read_emptied(struct follow *f, const struct tail *t)
+{
+	struct stat st;
+	int fd = dup(t->fd);
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		follow_read_past(f, fd, &st, &(struct past_file){.emptied = true});
+	else if (fd >= 0)
+		(void)close(fd);
+}
+
+static int
+find_rest(struct follow *f, struct tail *t, bool named)
+{
+	int copy = generations_of_cut(f, t);
+
+	if (copy < 0 && t->lost_bytes > 0) {
+		follow_abandon(f, "truncated", t->lost_bytes);
+		log_warn(f->shared->component->id, "file was emptied before all of it was read, and there is no copy", "path", f->path,
+			"bytes", log_i64((int64_t)t->lost_bytes), "hint", "rotate by renaming (logrotate: create instead of copytruncate)", NULL);
+	}
+	if (!named)
+		read_emptied(f, t);
+	return copy;
+}
+
+/* The same of a tail that was rotated away: what is found has its place behind it, before those that came later. */
+static int
+find_rest_of_rotated(struct follow *f, struct tail *t, bool named)
+{
+	VEC(struct tail *) later = {0};
+	size_t at = 0;
+	struct tail *next;
+	int copy;
+
+	while (f->rotated.items[at] != t)
+		at++;
+	for (size_t i = at + 1; i < f->rotated.len; i++)
+		vec_push(&later, f->rotated.items[i]);
+	next = later.len > 0 ? later.items[0] : f->current;
+	f->rotated.len = at + 1;
+	copy = find_rest(f, t, named);
+	if (next != NULL && f->rotated.len > at + 1)
+		tail_follow_on_later(next, f->rotated.items[f->rotated.len - 1]);
+	for (size_t i = 0; i < later.len; i++)
+		vec_push(&f->rotated, later.items[i]);
+	vec_done(&later);
+	return copy;
+}
+
 /* The lane has seen the file shorter than what it had read: what is there now is a new generation. */
 static void
 on_tail_cut(void *owner, struct tail *t)
 {
 	struct follow *f = t->follow;
-	bool current = f != NULL && t == f->current;
+	bool current = f != NULL && t == f->current, named = f != NULL && names(f->path, &t->id);
 	int copy = -1;
 
 	(void)owner;
 	if (current)
 		retire_current(f);
-	if (f != NULL) {
-		copy = generations_of_cut(f, t);
-		if (copy < 0 && t->lost_bytes > 0) {
-			follow_abandon(f, "truncated", t->lost_bytes);
-			log_warn(f->shared->component->id, "file was emptied before all of it was read, and there is no copy", "path", f->path,
-				"bytes", log_i64((int64_t)t->lost_bytes), "hint", "rotate by renaming (logrotate: create instead of copytruncate)", NULL);
-		}
-	}
+	if (f != NULL)
+		copy = current ? find_rest(f, t, named) : find_rest_of_rotated(f, t, named);
 	tail_go_on_in(t, copy);
 	if (current)
-		open_current(f, names(f->path, &t->id));
+		open_current(f, named);
 }
 
 static void

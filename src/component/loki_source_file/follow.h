@@ -113,6 +113,7 @@ bool follow_knows(struct follow *, const struct file_id *);
  * does not know it. Takes fd. */
 struct past_file {
 	const struct file_id *known;
+	bool emptied; /* the file is known, but not what it holds now */
 	bool packed; /* compressed, as format says */
 	enum decompress_format format;
 };

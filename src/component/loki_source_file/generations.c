@@ -48,6 +48,7 @@ struct candidate { /* a file that is or may be a generation */
 	int kept_fd; /* of one that was deleted; else -1 */
 	struct file_identity file;
 	struct known *known; /* NULL: the store does not know it */
+	bool emptied;        /* the store knows the file, but not what it holds now */
 	bool packed;
 	enum decompress_format format;
 	int64_t order_ns;
@@ -291,6 +292,20 @@ holds_known(struct search *s, struct candidate *c, const struct known *k)
 	return same;
 }
 
+/* A file with the identity of a known generation that holds something else: it was emptied, and written again before it was renamed. Without a
+ * birth it may be another one with this inode number. */
+static bool
+was_emptied(const struct search *s, const struct candidate *c, const char *name, const struct known *k)
+{
+	const struct follow *f = s->follow;
+
+	if (c->packed || k->any_ordinal || follow_generation(f->shared, &k->id) > k->id.generation || folders_have(&f->shared->folders, c->path))
+		return false;
+	if (c->file.birth_ns != 0 && k->id.btime_ns != 0)
+		return true;
+	return is_rotated_name(s->real_name != NULL ? s->real_name : f->at.name, name) && c->file.mtime_ns > k->updated_ns;
+}
+
 static bool
 find_known_in(struct search *s, const struct listing *l, struct known *k)
 {
@@ -298,17 +313,22 @@ find_known_in(struct search *s, const struct listing *l, struct known *k)
 	size_t n = listing_of_ino(l, k->id.ino, &names);
 
 	for (size_t i = 0; i < n && !k->found; i++) {
-		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .known = k, .kept_fd = -1};
+		struct candidate c = {.path = join(s->arena, listing_dir(l), names[i].name), .kept_fd = -1};
 
 		if (file_identify_path(c.path, &c.file) < 0) {
 			s->busy |= has_vanished(c.path);
 			continue;
 		}
-		if (!is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) || same_file(&c.file, &s->list->current) || !holds_known(s, &c, k))
+		if (!is_file(&k->id, &c.file) || !S_ISREG(c.file.mode) || same_file(&c.file, &s->list->current))
 			continue;
-		k->found = true;
-		c.order_ns = is_of_many(s, k) ? c.file.mtime_ns : k->id.btime_ns;
+		k->found = holds_known(s, &c, k);
+		if (!k->found && !was_emptied(s, &c, names[i].name, k))
+			continue;
+		c.known = k->found ? k : NULL;
+		c.emptied = !k->found;
+		c.order_ns = c.emptied || is_of_many(s, k) ? c.file.mtime_ns : k->id.btime_ns;
 		vec_push(&s->found, c);
+		break;
 	}
 	return k->found;
 }
@@ -575,7 +595,7 @@ leave_out_strangers(struct search *s)
 	for (size_t i = 0; i < s->found.len; i++) {
 		const struct candidate *c = &s->found.items[i];
 
-		if (c->known != NULL || (is_in_between(s, c) && !is_unreadable_format(s, c)))
+		if (c->known != NULL || c->emptied || (is_in_between(s, c) && !is_unreadable_format(s, c)))
 			s->found.items[kept++] = *c;
 	}
 	s->found.len = kept;
@@ -604,7 +624,7 @@ leave_out_copies_of_current(struct search *s)
 	for (size_t i = 0; i < s->found.len; i++) {
 		const struct candidate *c = &s->found.items[i];
 
-		if (c->known != NULL || !is_copy(s, c) || current < 0 || !is_of_current(c, current))
+		if (c->known != NULL || c->emptied || !is_copy(s, c) || current < 0 || !is_of_current(c, current))
 			s->found.items[kept++] = *c;
 	}
 	s->found.len = kept;
@@ -693,10 +713,11 @@ read_one(struct follow *f, struct candidate *c, bool newest)
 		return false;
 	}
 	log_info(f->shared->component->id, c->known != NULL ? "reading what is left of an earlier generation of a file"
-							     : "reading a generation of a file that was created and renamed unseen",
+			: c->emptied                        ? "reading a generation of a file that was emptied, written and renamed unseen"
+							    : "reading a generation of a file that was created and renamed unseen",
 		"path", f->path, "generation", c->path, "size", log_i64((int64_t)st.st_size), NULL);
 	follow_read_past(f, fd, &st, &(struct past_file){.known = c->known != NULL && !c->known->any_ordinal ? &c->known->id : NULL,
-					     .packed = c->packed, .format = c->format});
+					     .emptied = c->emptied, .packed = c->packed, .format = c->format});
 	return true;
 }
 
@@ -925,8 +946,53 @@ generations_lost(struct past *p, struct follow *f)
 	return all;
 }
 
+/* What a tail that was rotated away just now has read, as far as it is known while the lane has it. emptied: its file holds something else. */
+static void
+know_running(const struct tail *t, struct known *ret, bool *ret_emptied)
+{
+	uint64_t size, offset;
+	struct stat st;
+
+	*ret = (struct known){.id = t->id};
+	(void)pthread_mutex_lock(&t->stream.ledger->lock);
+	size = t->stream.size;
+	if (t->stream.proof != NULL)
+		ret->proof = *t->stream.proof;
+	(void)pthread_mutex_unlock(&t->stream.ledger->lock);
+	ret->proof.n_tails = 0;
+	*ret_emptied = ret->proof.head.offset > 0 && fstat(t->fd, &st) == 0 &&
+		((uint64_t)st.st_size < size || match_file(t->fd, (uint64_t)st.st_size, &ret->proof, 0, &offset) == MATCH_OTHER);
+}
+
+/* Those of a file that was emptied are looked for again when its lane has seen that. */
+static void
+leave_out_copies_of(struct search *s, const struct tail *t)
+{
+	struct known known;
+	bool emptied;
+	size_t kept = 0;
+
+	know_running(t, &known, &emptied);
+	for (size_t i = 0; i < s->found.len; i++) {
+		const struct candidate *c = &s->found.items[i];
+		bool leave = false;
+		uint64_t offset;
+		struct stat st;
+		int fd = c->packed ? -1 : follow_open(c->path, &st);
+
+		if (fd >= 0)
+			leave = emptied ? match_file(fd, (uint64_t)st.st_size, &known.proof, 0, &offset) == MATCH_SAME
+					: match_begin(fd, (uint64_t)st.st_size, t->fd);
+		if (fd >= 0)
+			(void)close(fd);
+		if (!leave)
+			s->found.items[kept++] = *c;
+	}
+	s->found.len = kept;
+}
+
 void
-generations_between(struct follow *f)
+generations_between(struct follow *f, const struct tail *rotated)
 {
 	struct known_list list = {.born_ns = f->last_born_ns, .updated_ns = f->last_opened_ns};
 	struct search s;
@@ -936,6 +1002,8 @@ generations_between(struct follow *f)
 	s.plain_only = true;
 	find_all_unknown(&s);
 	leave_out_strangers(&s);
+	if (rotated != NULL)
+		leave_out_copies_of(&s, rotated);
 	(void)read_found(&s);
 	search_done(&s);
 }

@@ -373,6 +373,30 @@ tail_follow_on(struct tail *t, struct tail *before)
 	t->stream.predecessor = &before->stream;
 }
 
+void
+tail_follow_on_later(struct tail *t, struct tail *before)
+{
+	struct tail *earlier;
+
+	stream_ref(&before->stream);
+	earlier = atomic_exchange(&t->after_too, before);
+	if (earlier != NULL)
+		stream_unref(&earlier->stream);
+	lane_wake(&t->stream);
+}
+
+static void
+take_after_too(struct tail *t)
+{
+	struct tail *before = atomic_exchange(&t->after_too, NULL);
+
+	if (before == NULL)
+		return;
+	if (t->after != NULL)
+		stream_unref(&t->after->stream);
+	t->after = before;
+}
+
 /* Lets go of the generation before when nothing more comes of it; the one before that takes its place. */
 static void
 leave_drained(struct tail *t)
@@ -397,12 +421,13 @@ must_wait(struct tail *t)
 		return true;
 	}
 	t->not_before_ns = 0;
+	take_after_too(t);
 	leave_drained(t);
 	for (struct tail *before = t->after; before != NULL; before = before->after) {
 		struct stat st;
 
 		if (atomic_load(&before->drained) || atomic_load(&before->stream.ended) || fstat(before->fd, &st) < 0 ||
-			(uint64_t)st.st_size == before->read_to)
+			((uint64_t)st.st_size == before->read_to && !atomic_load(&before->unseen)))
 			continue;
 		lane_wake(&before->stream);
 		t->stream.wake_at_ns = clock_mono_ns() + TURN_LOOK_NS;
@@ -518,6 +543,7 @@ run(struct stream *s, struct lane *lane)
 	n = content_read(&t->content, t->fd, buffer, before + (size_t)want, s->read_offset - before, limit != UINT64_MAX);
 	if (n >= (ssize_t)before && (!still_the_same(t, buffer, before) || !begins_as_seen(t, buffer, (size_t)n)))
 		return cut(t);
+	atomic_store(&t->unseen, false);
 	note_size(t, (uint64_t)st.st_size);
 	note_lag(t, (uint64_t)st.st_size);
 	if (n < 0)
@@ -568,6 +594,7 @@ free_tail(struct stream *s)
 {
 	struct tail *t = (struct tail *)s;
 
+	take_after_too(t);
 	if (t->after != NULL) /* it never came to a lane */
 		stream_unref(&t->after->stream);
 	mem_free(t->announce);

@@ -38,6 +38,7 @@ struct tail {
 	struct tail_metrics metrics; /* of the path; they live as long as the tail is in a lane (follow.c) */
 
 	_Atomic bool rotated; /* the path names another file now: read what is left, then end */
+	_Atomic bool unseen;  /* and it was not looked at since: it may hold something else now, in as many bytes */
 	_Atomic bool truncated; /* the lane saw that the file no longer holds what was read: it waits for a copy to go on in, or gives up */
 	_Atomic int copy_fd;    /* go on in this one; -1: none */
 	_Atomic bool given_up;  /* there is no copy */
@@ -47,6 +48,7 @@ struct tail {
 	_Atomic bool drained;   /* nothing more will be read of it */
 	struct tail *of;        /* the one that this is a second reader of (flow/lag.h), which lives no shorter; NULL: it is the first */
 	struct tail *after;     /* the generation before, whose lines go first; one reference, lane; NULL: none, or it is drained */
+	struct tail *_Atomic after_too; /* takes its place: that one waits for it; one reference */
 	uint64_t read_to;       /* lane: how large it was when all its whole lines had been read */
 	bool told_damage;       /* lane */
 	_Atomic bool at_end;    /* the lane has read all whole lines that it saw and waits to be woken; no destination lags */
@@ -86,6 +88,8 @@ struct tail *tail_new(struct runtime *, struct ledger *, const struct file_id *,
 	int64_t first_seen_ns);
 /* Reads nothing while `before`, which the same lane has, has lines to read. Before the lane has the tail. */
 void tail_follow_on(struct tail *, struct tail *before);
+/* The same of one that a lane has already, and that waits for one that `before` waits for. */
+void tail_follow_on_later(struct tail *, struct tail *before);
 /* What is proven of the stream is what the file must go on with. Before the lane has the tail. */
 void tail_take_proof(struct tail *);
 /* The path names another file: what is left is read, then it ends. written_ns: the file's last change (realtime), which tells whether somebody
