@@ -64,6 +64,7 @@ prove "nothing is parked any more" metric_is 0 ship longship_destination_parked 
 prove "each line was counted once" metric_is $((3 * written[$one])) ship longship_entries_acknowledged_total
 prove "nothing was dropped" is "$(metric ship longship_entries_dropped_total)" 0
 for t in "$one" "$two" "$bad"; do arrived '{job="parked"}' "$t" "${written[$t]}" "$t"; done
+prove "its standard input is open: no descriptor was closed that is another's" test -e "/proc/${ship_pid[ship]}/fd/0"
 
 # A second time, and a restart meanwhile: graceful, then not.
 faults "{\"tenant\": \"$bad\", \"times\": -1, \"refuse\": 429, \"body\": \"ingestion rate limit exceeded\"}"

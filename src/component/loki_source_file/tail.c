@@ -618,6 +618,7 @@ make_reader(struct stream *main, struct str key, const char *name)
 	t->stream.forward_to = main->forward_to;
 	t->id = of->id;
 	t->fd = of->fd;
+	atomic_init(&t->copy_fd, -1);
 	t->of = (struct tail *)main;
 	content_init(&t->content, of->content.rules);
 	t->arena = arena_new(TARGET_ARENA_BYTES);
@@ -637,6 +638,7 @@ run_reader(struct stream *s, struct lane *lane)
 
 	if (atomic_load(&t->of->truncated) || atomic_load(&t->of->failed) != 0)
 		return STREAM_DONE;
+	t->fd = t->of->fd; /* another one where the first goes on in a copy */
 	return run(s, lane);
 }
 
