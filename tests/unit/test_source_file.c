@@ -606,6 +606,31 @@ test_source_file__compressed_while_down(void **state)
 	expect_order(f, "last", text);
 }
 
+/* A crash when a part of what is in a compressed generation has settled: the next start knows it again. */
+static void
+test_source_file__compressed_and_settled_in_part(void **state)
+{
+	struct file_test *f = *state;
+	char text[256];
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	(void)progress_write(f->path.runtime.positions, (struct receipt *[]){f->sink.held.items[0].receipt}, 1);
+	stop(f);
+	command(f, "sleep 0.02; echo two >>a.log && mv a.log a.log.1 && gzip a.log.1 && echo three >a.log");
+	begin(f);
+	turn_until(seen(f, "three") == 1);
+	sink_release(&f->sink, 1, false); /* the second "one" is a span of its own, as it was before */
+	(void)progress_write(f->path.runtime.positions, NULL, 0);
+	stop(f);
+	begin(f);
+	turn_until(seen(f, "three") == 2);
+	order(f, text, sizeof(text));
+	assert_string_equal(text, "one one two three two three ");
+}
+
 static void
 test_source_file__copytruncate_twice_between_two_looks(void **state)
 {
@@ -772,6 +797,7 @@ main(void)
 		T(test_source_file__copytruncate_while_down),
 		T(test_source_file__emptied_without_a_copy),
 		T(test_source_file__compressed_while_down),
+		T(test_source_file__compressed_and_settled_in_part),
 		T(test_source_file__copytruncate_three_times_and_a_crash),
 		T(test_source_file__copytruncate_while_nothing_of_it_was_read),
 		T(test_source_file__copies_in_order),

@@ -222,8 +222,9 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 		prove_head(t, text);
 	/* Where less was read than the next look will have before it, nothing is known. */
 	t->proof = tail == PROOF_TAIL_BYTES || tail == to ? proof_hash(text.s + text.len - tail, tail) : 0;
-	/* Who opens a compressed file does not look into it. */
-	receipt->tail_hash = packed ? 0 : t->proof;
+	/* Who opens a compressed file does not look into it; but when it is a generation that was not compressed before, it is looked for again by
+	 * what stands in it. */
+	receipt->tail_hash = packed && t->head_bytes == 0 ? 0 : t->proof;
 	if (t->announce != NULL)
 		announce(t, lane, receipt);
 	lines = hole ? content_pass(&t->content, receipt) : content_emit(&t->content, s, lane, receipt, text, before);
