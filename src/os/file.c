@@ -213,6 +213,7 @@ identify(int fd, const char *path, int flags, struct file_identity *ret)
 			(sx.stx_mask & STATX_BTIME) != 0 ? sx.stx_btime.tv_sec * NS_PER_S + sx.stx_btime.tv_nsec : 0,
 		.size = sx.stx_size,
 		.mtime_ns = sx.stx_mtime.tv_sec * NS_PER_S + sx.stx_mtime.tv_nsec,
+		.ctime_ns = sx.stx_ctime.tv_sec * NS_PER_S + sx.stx_ctime.tv_nsec,
 		.mode = sx.stx_mode,
 		.links = sx.stx_nlink,
 	};

@@ -606,6 +606,62 @@ test_source_file__compressed_while_down(void **state)
 	expect_order(f, "last", text);
 }
 
+/* Its writer has it open, and has not written yet. */
+static void
+test_source_file__renamed_while_empty(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+	int fd;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	command(f, "mv a.log a.log.2 && sleep 0.02 && : >a.log");
+	fd = open(in_dir(f, "a.log", path), O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_true(fd >= 0);
+	command(f, "mv a.log a.log.1 && sleep 0.02 && echo three >a.log");
+	turn_until(seen(f, "three") == 1);
+	assert_int_equal(write(fd, "two\n", 4), 4);
+	expect_order(f, "two", "one three two ");
+	settle(f);
+	stop(f);
+	(void)close(fd);
+	command(f, "mv a.log a.log.0 && sleep 0.02 && : >a.log");
+	fd = open(in_dir(f, "a.log", path), O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_true(fd >= 0);
+	command(f, "mv a.log a.log.00 && sleep 0.02 && echo five >a.log");
+	begin(f);
+	turn_until(seen(f, "five") == 1);
+	assert_int_equal(write(fd, "four\n", 5), 5);
+	expect_order(f, "four", "one three two five four ");
+	(void)close(fd);
+}
+
+/* logrotate's nocreate: the path names nothing until the writer opens its file again. */
+static void
+test_source_file__renamed_again_while_the_path_names_nothing(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	append(f, "a.log", "two\n");
+	rename_to(f, "a.log", "a.log.3");
+	expect_order(f, "two", "one two ");
+	append(f, "a.log", "three\n");
+	rename_to(f, "a.log", "a.log.2");
+	expect_order(f, "three", "one two three ");
+	append(f, "a.log", "four\n");
+	rename_to(f, "a.log", "a.log.1");
+	expect_order(f, "four", "one two three four ");
+	assert_int_equal(access(in_dir(f, "a.log", path), F_OK), -1);
+}
+
 /* A crash when a part of what is in a compressed generation has settled: the next start knows it again. */
 static void
 test_source_file__compressed_and_settled_in_part(void **state)
@@ -798,6 +854,8 @@ main(void)
 		T(test_source_file__emptied_without_a_copy),
 		T(test_source_file__compressed_while_down),
 		T(test_source_file__compressed_and_settled_in_part),
+		T(test_source_file__renamed_while_empty),
+		T(test_source_file__renamed_again_while_the_path_names_nothing),
 		T(test_source_file__copytruncate_three_times_and_a_crash),
 		T(test_source_file__copytruncate_while_nothing_of_it_was_read),
 		T(test_source_file__copies_in_order),

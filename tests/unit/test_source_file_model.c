@@ -423,7 +423,6 @@ static void
 rotate(struct world *w, struct model *m)
 {
 	char suffix[16];
-	struct stat st;
 
 	if (m->stale)
 		open_again(w, m);
@@ -433,8 +432,7 @@ rotate(struct world *w, struct model *m)
 	(void)snprintf(suffix, sizeof(suffix), "-2026%04u", ++m->rotations);
 	assert_int_equal(rename(path_of_model(w, m, ""), path_of_model(w, m, suffix)), 0);
 	m->stale = true;
-	/* An empty file that is renamed while nobody looks is not looked for, whatever its writer still does. */
-	if (roll(w, 2) == 0 || (fstat(m->fd, &st) == 0 && st.st_size == 0))
+	if (roll(w, 2) == 0)
 		open_again(w, m);
 }
 
@@ -447,10 +445,6 @@ is_quiet(struct world *w)
 
 	if (!w->running)
 		return false;
-	/* What was made and renamed between two looks is found when the path names a file again. */
-	for (unsigned p = 0; p < PATHS; p++)
-		if (w->models[p].stale)
-			open_again(w, &w->models[p]);
 	while (!all_came(w, &m, &line) && clock_mono_ns() < until)
 		turns(w, 1);
 	if (!all_came(w, &m, &line))

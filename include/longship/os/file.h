@@ -35,6 +35,7 @@ struct file_identity {
 	int64_t birth_ns; /* 0 when the file system does not say */
 	uint64_t size;
 	int64_t mtime_ns;
+	int64_t ctime_ns; /* also when it was renamed */
 	uint32_t mode;	/* S_IFMT and permissions */
 	uint32_t links; /* 0: deleted, but still open */
 };

@@ -23,6 +23,7 @@
 #include "longship/flow/lane.h"
 #include "longship/flow/placed.h"
 #include "longship/flow/runtime.h"
+#include "longship/os/file.h"
 #include "longship/os/notify.h"
 #include "longship/positions/positions.h"
 
@@ -869,7 +870,8 @@ follow_read_past(struct follow *f, int fd, const struct stat *st, const struct p
 	f->reads_past = false;
 	if (f->current != NULL) {
 		keep_descriptor(f->current);
-		tail_rotated(f->current, st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec);
+		tail_rotated(f->current, past->packed ? st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec
+						      : st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec);
 		retire_current(f);
 	}
 	if (current != NULL)
@@ -976,6 +978,21 @@ came_too_late(struct follow *f, bool there, const struct stat *st)
 	return late;
 }
 
+/* Since it was looked at last, for a path that names nothing. */
+static bool
+directory_has_changed(struct follow *f)
+{
+	struct file_identity dir;
+	bool changed;
+
+	if (file_identify_path(folder_path(f->at.folder), &dir) < 0)
+		return false;
+	changed = dir.mtime_ns != f->directory_ns;
+	/* Within a tick of the clock it may change again. */
+	f->directory_ns = clock_now_ns() - dir.mtime_ns > FILE_TICK_NS ? dir.mtime_ns : 0;
+	return changed;
+}
+
 /* retired: what the path named until now was just rotated away. */
 static void
 look(struct follow *f, bool retired)
@@ -1004,7 +1021,7 @@ look(struct follow *f, bool retired)
 		rotate_current(f);
 		rotated = true;
 	}
-	if (f->last_opened_ns != 0 && (there || rotated)) {
+	if (f->last_opened_ns != 0 && (there || rotated || directory_has_changed(f))) {
 		generations_between(f, rotated ? f->rotated.items[f->rotated.len - 1] : NULL);
 		if (there)
 			f->last_opened_ns = 0;

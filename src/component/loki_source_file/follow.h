@@ -12,6 +12,7 @@
 #include "shared_labels.h"
 #include "tail.h"
 
+#define FILE_TICK_NS INT64_C(10000000) /* times of files are as coarse as the kernel's tick */
 #define NAME_STEP 0x10000u /* between the ordinals of two names of a file: far more than label sets of one path */
 
 enum invalid_position { INVALID_FROM_BEGINNING, INVALID_FROM_END, INVALID_SKIP }; /* on_positions_file_error */
@@ -51,6 +52,7 @@ struct follow { /* one for each target: thousands, so its size matters */
 	char *announce;             /* for the next tail (struct tail) */
 	int64_t last_born_ns;       /* of what the path named before, while it is not known what it names now */
 	int64_t last_opened_ns;     /* realtime; 0: it is known */
+	int64_t directory_ns;       /* the directory's last change when it was looked through while the path named nothing; 0: to be looked through */
 	int64_t look_at_ns;   /* not before (monotonic), after reads that failed */
 	struct file_id id;    /* of the file that rests */
 	uint64_t rest_offset; /* how far it was read */

@@ -22,9 +22,8 @@
 
 #define DIRS_MAX 64 /* beside and below a file's directory that are looked through for its generations */
 #define GENERATIONS_MAX 64 /* of a file that is emptied again and again: as many copies of it are told apart */
-#define TICK_NS (10 * NS_PER_MS) /* times of files are as coarse as the kernel's tick */
 #define REMEMBERED_NS (29 * 24 * 3600 * NS_PER_S) /* the store may have forgotten what is older */
-#define STILL_WRITTEN_NS (60 * NS_PER_S) /* a file that was read to its end is opened once more when it was written this lately */
+#define STILL_WRITTEN_NS (60 * NS_PER_S) /* a file that was read to its end, or is empty, is opened when it was written or renamed this lately */
 
 struct known { /* a generation in the store */
 	struct file_id id;
@@ -430,6 +429,13 @@ parent_of(struct search *s, const char *dir)
 	return arena_z(s->arena, (struct str){dir, (size_t)(slash - dir)});
 }
 
+/* Its writer may not have noticed yet that it was renamed. */
+static bool
+is_still_written(const struct file_identity *file)
+{
+	return clock_now_ns() - file->ctime_ns <= STILL_WRITTEN_NS;
+}
+
 /* ---- Files that the store does not know ---- */
 
 static bool
@@ -437,7 +443,7 @@ is_candidate(const struct search *s, const char *path, const struct file_identit
 {
 	struct follow *f = s->follow;
 
-	if (!S_ISREG(file->mode) || file->size == 0 || same_file(file, &s->list->current) || folders_have(&f->shared->folders, path))
+	if (!S_ISREG(file->mode) || (file->size == 0 && !is_still_written(file)) || same_file(file, &s->list->current) || folders_have(&f->shared->folders, path))
 		return false;
 	for (size_t i = 0; i < s->found.len; i++) {
 		if (same_file(file, &s->found.items[i].file))
@@ -694,7 +700,7 @@ read_one(struct follow *f, struct candidate *c, bool newest)
 	bool all = c->known != NULL && !c->known->has_holes && !follow_lags(f, &c->known->id);
 
 	if (c->kept_fd < 0 && all && !c->packed && c->file.size == c->known->position &&
-		(!newest || clock_now_ns() - c->file.mtime_ns > STILL_WRITTEN_NS))
+		(!newest || !is_still_written(&c->file)))
 		return true;
 	fd = c->kept_fd >= 0 ? take_kept(c->kept_fd, &st) : follow_open(c->path, &st);
 	c->kept_fd = -1;
@@ -839,8 +845,8 @@ find_copies_begin(struct search *s, const struct known *now, bool emptied)
 		if (c->known != NULL && is_file(&c->known->id, &s->list->current) && copied_ns(c) < since_ns)
 			since_ns = copied_ns(c);
 	}
-	if (now != NULL && (is_unproven(now) || (emptied && since_ns == INT64_MAX)) && now->updated_ns - TICK_NS < since_ns)
-		since_ns = now->updated_ns - TICK_NS;
+	if (now != NULL && (is_unproven(now) || (emptied && since_ns == INT64_MAX)) && now->updated_ns - FILE_TICK_NS < since_ns)
+		since_ns = now->updated_ns - FILE_TICK_NS;
 	if (since_ns < clock_now_ns() - REMEMBERED_NS)
 		since_ns = clock_now_ns() - REMEMBERED_NS;
 	s->copied_since_ns = since_ns;
@@ -982,7 +988,7 @@ leave_out_copies_of(struct search *s, const struct tail *t)
 
 		if (fd >= 0)
 			leave = emptied ? match_file(fd, (uint64_t)st.st_size, &known.proof, 0, &offset) == MATCH_SAME
-					: match_begin(fd, (uint64_t)st.st_size, t->fd);
+					: st.st_size > 0 && match_begin(fd, (uint64_t)st.st_size, t->fd);
 		if (fd >= 0)
 			(void)close(fd);
 		if (!leave)

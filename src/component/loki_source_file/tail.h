@@ -92,8 +92,8 @@ void tail_follow_on(struct tail *, struct tail *before);
 void tail_follow_on_later(struct tail *, struct tail *before);
 /* What is proven of the stream is what the file must go on with. Before the lane has the tail. */
 void tail_take_proof(struct tail *);
-/* The path names another file: what is left is read, then it ends. written_ns: the file's last change (realtime), which tells whether somebody
- * may still write. Before anything else has told the lane. */
+/* The path names another file: what is left is read, then it ends. written_ns: the file's last change or when it was renamed (realtime), which tells
+ * whether somebody may still write. Before anything else has told the lane. */
 void tail_rotated(struct tail *, int64_t written_ns);
 /* The answer to on_cut: go on in a copy of what the file held (takes fd), or give up (-1). Control thread. */
 void tail_go_on_in(struct tail *, int fd);
