@@ -606,6 +606,27 @@ test_source_file__compressed_while_down(void **state)
 	expect_order(f, "last", text);
 }
 
+/* The store has seen the generation, but nothing of what it holds, and knows the one behind it, too. */
+static void
+test_source_file__compressed_before_anything_was_read(void **state)
+{
+	struct file_test *f = *state;
+	struct positions_stats stats;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	command(f, "mv a.log a.log.2 && sleep 0.02 && : >a.log");
+	turn_until((settle(f), positions_stats(f->path.runtime.positions, &stats), stats.streams == 2));
+	command(f, "sleep 0.02; : >time; sleep 0.02; mv a.log a.log.1 && : >a.log");
+	turn_until((settle(f), positions_stats(f->path.runtime.positions, &stats), stats.streams == 3));
+	stop(f);
+	command(f, "echo two >>a.log.1; touch -r time a.log.1; gzip a.log.1; echo three >>a.log");
+	begin(f);
+	expect_order(f, "three", "one two three ");
+}
+
 /* Its writer has it open, and has not written yet. */
 static void
 test_source_file__renamed_while_empty(void **state)
@@ -854,6 +875,7 @@ main(void)
 		T(test_source_file__emptied_without_a_copy),
 		T(test_source_file__compressed_while_down),
 		T(test_source_file__compressed_and_settled_in_part),
+		T(test_source_file__compressed_before_anything_was_read),
 		T(test_source_file__renamed_while_empty),
 		T(test_source_file__renamed_again_while_the_path_names_nothing),
 		T(test_source_file__copytruncate_three_times_and_a_crash),

@@ -67,7 +67,7 @@ struct search {
 	VEC(struct listing *) own; /* listings that are not the past's */
 	VEC(struct listing *) dirs;
 	VEC(struct candidate) found;
-	int64_t copied_since_ns; /* copies that nobody knows and that were made since hold what nobody has read; INT64_MAX: none does */
+	int64_t copied_since_ns; /* copies that nobody knows and that were written since hold what nobody has read; INT64_MAX: none does */
 	bool busy;       /* something could not be looked into now */
 	bool plain_only; /* what is compressed is of a generation that is known or open */
 };
@@ -832,8 +832,8 @@ is_emptied(const struct search *s, const struct known *k)
 	return other;
 }
 
-/* Since when the store has not seen what was in the file: each copy is of a known generation, or of one that nobody knows. Before the first known
- * copy there was none that nobody knows, since longship knows the file. */
+/* Since when the store has not seen what was in the file: each copy, also a compressed one, is of a known generation, or of one that nobody knows.
+ * Before the first known copy there was none that nobody knows, since longship knows the file. */
 static void
 find_copies_begin(struct search *s, const struct known *now, bool emptied)
 {
@@ -847,6 +847,13 @@ find_copies_begin(struct search *s, const struct known *now, bool emptied)
 	}
 	if (now != NULL && (is_unproven(now) || (emptied && since_ns == INT64_MAX)) && now->updated_ns - FILE_TICK_NS < since_ns)
 		since_ns = now->updated_ns - FILE_TICK_NS;
+	for (size_t i = 0; i < s->list->items.len; i++) {
+		const struct known *k = &s->list->items.items[i];
+		int64_t begun_ns = k->id.btime_ns == 0 || is_of_many(s, k) ? k->updated_ns : k->id.btime_ns;
+
+		if (!k->found && is_of_follow(k, s->follow) && is_unproven(k) && begun_ns - FILE_TICK_NS < since_ns)
+			since_ns = begun_ns - FILE_TICK_NS;
+	}
 	if (since_ns < clock_now_ns() - REMEMBERED_NS)
 		since_ns = clock_now_ns() - REMEMBERED_NS;
 	s->copied_since_ns = since_ns;
