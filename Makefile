@@ -180,9 +180,9 @@ TORTURE ?= --seconds 8 --seed 1 --random 2 --calm 1
 check-torture: all $(BUILD)/.check-deps ## files that rotate while longship is killed, cut off, short of disk: each line once (TORTURE="--seed 7")
 	@python3 tests/torture/torture.py $(TORTURE) $(LONGSHIP)
 
-check-long: ## check-loki with 1 GiB, and real durations; an hour of torture; 100,000 files
+check-long: ## check-loki with 1 GiB, and real durations; an hour of torture into a real Loki; 100,000 files
 	+@MANY_FILES=100000 SCENARIOS=48 MAKE='$(MAKE)' tests/support/steps.sh check-scenario
-	+@LOKI_MIB=1024 LONG=1 TORTURE="--seconds 60 --for 3600" MAKE='$(MAKE)' tests/support/steps.sh check-loki check-torture
+	+@LOKI_MIB=1024 LONG=1 TORTURE="--loki --seconds 60 --for 3600" MAKE='$(MAKE)' tests/support/steps.sh check-loki check-torture
 
 asan: ## units, corpus, cases and scenarios under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SAN=address,undefined sanitized

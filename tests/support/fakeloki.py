@@ -836,8 +836,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             try:
                 if problem:
                     raise problem
-                partial = Partial(fault["partial_400"]) if "partial_400" in fault else None
-                self.loki.push(self.tenant(), streams, partial)
+                if self.server.forward is not None:
+                    self.server.forward(self.tenant(), streams, self.headers, body)
+                else:
+                    partial = Partial(fault["partial_400"]) if "partial_400" in fault else None
+                    self.loki.push(self.tenant(), streams, partial)
             except Rejected as refused:
                 status, text_ = refused.status, refused.message
         self.record(began, len(body), streams, fails[0] if fails else status, text_)
@@ -1008,6 +1011,8 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+    # forward(tenant, streams, headers, body) takes pushes instead, or raises Rejected: faults in front of another Loki.
+    forward = None
 
     def handle_error(self, request, client_address):
         error = sys.exc_info()[1]

@@ -4,12 +4,13 @@
 line arrives once.
 
 usage: torture.py [--seconds S] [--seed N]… [--random N] [--for S] [--calm-seed N]… [--calm N] [--styles A,B,…]
-                  [--weights ACTION=W,…] [--keep] LONGSHIP
+                  [--weights ACTION=W,…] [--loki] [--keep] LONGSHIP
 
 A round is S seconds (20) of one seed: those given, N random ones, and random ones for S seconds. A calm round leaves longship
 in peace and proves in addition that it read at most 1.05 times the bytes that were written. At the end of a round everything
 is mended, and then: all lines are there, intact, once in log queries, in the order of their stream; the ledger added up at
-every scrape; a restart reads nothing again. --keep leaves the directory of a round that failed.
+every scrape; a restart reads nothing again. With --loki what is stored is in a real Loki (tests/loki), behind a fake one
+that has the faults. --keep leaves the directory of a round that failed.
 
 An action's choices come from the seed and the action's number alone; when it falls is up to the machine.
 Ends with "N passed, N failed".
@@ -30,7 +31,7 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 import oracle  # noqa: E402
 from files import DEFAULT_STYLES, LogFile  # noqa: E402
-from world import TENANT, Broken, Disk, Loki, Ship, wait_for  # noqa: E402
+from world import TENANT, Broken, Disk, Loki, RealLoki, Ship, wait_for  # noqa: E402
 
 PATIENCE_S = 180 if os.environ.get("LONGSHIP_SAN") else 40
 READ_RATIO_MAX = 1.05
@@ -59,7 +60,7 @@ class Round:
         self.files = [LogFile(os.path.join(self.work, "logs"), self.run, style, number, rng.choice((70, 150, 150, 400, 3000)))
                       for number, style in enumerate(styles)]
         self.owed = set()       # files whose old generation only this life of longship can read
-        self.loki, self.disk = Loki(), Disk(os.path.join(self.work, "disk"))
+        self.loki, self.disk = RealLoki(os.path.join(self.work, "loki")) if options.loki else Loki(), Disk(os.path.join(self.work, "disk"))
         self.full = False
         self.config = os.path.join(self.work, "ship.alloy")
         self.configure(rng)
@@ -298,18 +299,18 @@ loki.write "w" {{
     def check_lines(self):
         now = time.time_ns()
         proof = oracle.Proof(self.run, {f.stream: f.written for f in self.files})
-        reader = oracle.Loki(self.loki.url, '{job="torture"}', TENANT)
-        for entry in reader.entries(now - 86400 * 10**9, now + 3600 * 10**9):
+        for entry in self.loki.reader().entries(now - 86400 * 10**9, now + 3600 * 10**9):
             proof.add(*entry)
         if not proof.finish():
             raise Broken(proof.report())
+        self.counted = self.loki.counted()
 
     def summary(self):
         lines = sum(f.written for f in self.files)
         did = " ".join(f"{name} {n}" for name, n in sorted(self.done.items()))
         rotations = " ".join(f"{f.stream} {f.rotations}" for f in self.files)
         return (f"lines {lines}, bytes {sum(f.bytes for f in self.files)}, read {self.ratio:.3f} times, scrapes {self.ship.scrapes}, "
-                f"sent again {self.ship.resent}, copies stored {self.loki.counted() - lines}\n    {did}\n    rotations: {rotations}")
+                f"sent again {self.ship.resent}, copies stored {self.counted - lines}\n    {did}\n    rotations: {rotations}")
 
     def close(self, failed):
         self.ship.close()
@@ -379,6 +380,7 @@ def main():
     parser.add_argument("--weights", type=weights_of, default={})
     parser.add_argument("--calm-seed", type=int, action="append", default=[])
     parser.add_argument("--calm", type=int, default=0)
+    parser.add_argument("--loki", action="store_true")
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # what is mounted and running is taken down

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a round of torture runs in: a fake Loki, longship, the disk of its store, and someone who scrapes."""
+import http.client
 import os
 import re
 import signal
@@ -8,8 +9,10 @@ import threading
 import time
 
 import fakeloki
+import oracle
 import probe
 
+LOKI_SH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "loki", "loki.sh")
 TENANT = "torture"
 SEQ = re.compile(rb"^run=\S+ stream=(\S+) seq=(\d+) ")
 SCRAPE_PAUSE_S = 0.2
@@ -32,6 +35,9 @@ class Loki:
 
     def note(self, tenant, streams, partial=None):
         self.push(tenant, streams, partial)
+        self.has_come(streams)
+
+    def has_come(self, streams):
         for _, entries in streams:
             for _, line, _ in entries:
                 match = SEQ.match(line)
@@ -54,9 +60,52 @@ class Loki:
         tenant = self.server.loki.tenants.get(TENANT)
         return sum(len(s.entries) for s in tenant.streams.values()) if tenant else 0
 
+    def reader(self):
+        return oracle.Loki(self.url, '{job="torture"}', TENANT)
+
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class RealLoki(Loki):
+    """A real Loki of its own behind the fake one, which has the faults."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+        port = subprocess.run(["python3", probe.__file__, "ports", "1"], capture_output=True, text=True, check=True).stdout.strip()
+        begun = subprocess.run([LOKI_SH, "start", folder, port], env={**os.environ, "LOKI_AUTH": "true"}, capture_output=True, text=True,
+                               check=False)
+        if begun.returncode != 0:
+            super().close()
+            raise Broken(f"no Loki: {begun.stderr.strip()}")
+        self.real = begun.stdout.strip()
+        self.server.forward = self.forward
+
+    def forward(self, tenant, streams, headers, body):
+        kept = {name: headers[name] for name in ("Content-Type", "Content-Encoding") if headers[name]}
+        connection = http.client.HTTPConnection(self.real[len("http://"):], timeout=60)
+        try:
+            connection.request("POST", "/loki/api/v1/push", body, {**kept, "X-Scope-OrgID": tenant})
+            answer = connection.getresponse()
+            said = answer.read().decode(errors="replace")
+        finally:
+            connection.close()
+        if answer.status != 204:
+            raise fakeloki.Rejected(answer.status, said)
+        self.has_come(streams)
+
+    def reader(self):
+        return oracle.Loki(self.real, '{job="torture"}', TENANT)
+
+    def counted(self):
+        result = self.reader().ask("/loki/api/v1/query", query='sum(count_over_time({job="torture"}[2h]))', time=time.time_ns())["result"]
+        return int(result[0]["value"][1]) if result else 0
+
+    def close(self):
+        super().close()
+        subprocess.run([LOKI_SH, "stop", self.folder], capture_output=True, check=False)
 
 
 class Disk:
