@@ -209,6 +209,33 @@ test_unpack__memory_is_shared(void **state)
 	(void)close(fd);
 }
 
+static uint64_t
+bytes_read(void)
+{
+	unsigned long long n = 0;
+	FILE *io = fopen("/proc/self/io", "re");
+
+	assert_true(io != NULL && fscanf(io, "rchar: %llu", &n) == 1);
+	(void)fclose(io);
+	return n;
+}
+
+/* Few bytes far behind the start: what lies before them is read once. */
+static void
+test_unpack__a_few_bytes_far_behind(void **state)
+{
+	enum { LINES = 1000000 };
+	int fd = packed("gzip -c", LINES);
+	struct unpack *u = unpack_new(DECOMPRESS_GZ);
+	uint64_t before = bytes_read(), size = (uint64_t)lseek(fd, 0, SEEK_END);
+
+	(void)state;
+	expect(u, fd, 8 * LINES - 100, 100, LINES);
+	assert_in_range(bytes_read() - before, size / 2, 8 * size);
+	unpack_free(u);
+	(void)close(fd);
+}
+
 int
 main(void)
 {
@@ -217,6 +244,7 @@ main(void)
 		cmocka_unit_test(test_unpack__a_file_that_grows),
 		cmocka_unit_test(test_unpack__resumes_at_a_member),
 		cmocka_unit_test(test_unpack__memory_is_shared),
+		cmocka_unit_test(test_unpack__a_few_bytes_far_behind),
 	};
 
 	return cmocka_run_group_tests_name("unpack", tests, NULL, NULL);

@@ -158,7 +158,7 @@ make(struct unpack *u, int fd, char *to, size_t bytes)
 
 /* Up to the offset. */
 static int
-skip_to(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offset)
+skip(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offset)
 {
 	uint64_t skipped = 0;
 
@@ -173,6 +173,17 @@ skip_to(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offset)
 			return -EAGAIN;
 	}
 	return 0;
+}
+
+/* Each step reads INPUT_BYTES of the file again from where the last one ended: small steps would read it many times. */
+static int
+skip_to(struct unpack *u, int fd, char *buffer, size_t bytes, uint64_t offset)
+{
+	char *own = bytes < INPUT_BYTES && u->out < offset ? mem_alloc(INPUT_BYTES) : NULL;
+	int r = own != NULL ? skip(u, fd, own, INPUT_BYTES, offset) : skip(u, fd, buffer, bytes, offset);
+
+	mem_free(own);
+	return r;
 }
 
 static ssize_t
