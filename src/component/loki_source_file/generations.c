@@ -325,7 +325,8 @@ find_known_in(struct search *s, const struct listing *l, struct known *k)
 			continue;
 		c.known = k->found ? k : NULL;
 		c.emptied = !k->found;
-		c.order_ns = c.emptied || is_of_many(s, k) ? c.file.mtime_ns : k->id.btime_ns;
+		/* A compressed file is born when it is compressed. */
+		c.order_ns = c.packed || c.emptied || is_of_many(s, k) ? c.file.mtime_ns : k->id.btime_ns;
 		vec_push(&s->found, c);
 		break;
 	}
