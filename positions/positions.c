@@ -634,7 +634,7 @@ positions_marks(struct positions *p, struct str key, struct arena *arena, struct
 }
 
 void
-positions_each(struct positions *p,
+positions_each_of(struct positions *p, bool (*is_wanted)(void *ptr, struct str path),
 	bool (*fn)(void *ptr, struct str key, struct str path, struct str labels, const struct position *), void *ptr)
 {
 	bool more = true;
@@ -645,13 +645,20 @@ positions_each(struct positions *p,
 		struct position position;
 		bool has;
 
-		if (s == NULL)
+		if (s == NULL || (is_wanted != NULL && !is_wanted(ptr, stream_path(s))))
 			continue;
 		has = s->set != NULL &&
 		      format_decode_set((struct str){(const char *)s->set, format_set_bytes(s->set)}, &position);
 		more = fn(ptr, stream_key(s), stream_path(s), stream_labels(s), has ? &position : NULL);
 	}
 	(void)pthread_mutex_unlock(&p->lock);
+}
+
+void
+positions_each(struct positions *p,
+	bool (*fn)(void *ptr, struct str key, struct str path, struct str labels, const struct position *), void *ptr)
+{
+	positions_each_of(p, NULL, fn, ptr);
 }
 
 int64_t

@@ -126,7 +126,7 @@ check_source(struct check *c, const struct component *component)
 {
 	const struct target_list *targets = check_field(component->type->args, component->args, "targets");
 
-	for (size_t i = 0; i < targets->n; i++) {
+	for (size_t i = 0; targets->paths == NULL && i < targets->n; i++) {
 		struct str path = targets_label(&targets->items[i], STR("__path__"));
 		const char *z = arena_z(c->arena, path);
 

@@ -12,6 +12,7 @@
 #include "longship/flow/graph.h"
 #include "longship/flow/metric.h"
 #include "longship/flow/runtime.h"
+#include "longship/lang/path_targets.h"
 #include "longship/os/loop.h"
 
 #include "options.h"
@@ -73,17 +74,19 @@ on_tick(void *ptr)
 static int
 print_targets(const struct component *component)
 {
-	const struct value *targets = targets_of(component);
+	struct arena *arena = arena_new(0);
+	struct value targets = path_targets_expanded(arena, targets_of(component));
 	struct buf out;
 	int status;
 
 	buf_init(&out, PAGE_BYTES_MAX);
 	buf_putc(&out, '[');
-	for (size_t i = 0; targets->kind == VALUE_ARRAY && i < targets->array.n; i++) {
+	for (size_t i = 0; targets.kind == VALUE_ARRAY && i < targets.array.n; i++) {
 		buf_z(&out, i > 0 ? ",\n " : "\n ");
-		value_to_json(&targets->array.items[i], &out, false);
+		value_to_json(&targets.array.items[i], &out, false);
 	}
-	buf_z(&out, targets->kind == VALUE_ARRAY && targets->array.n > 0 ? "\n]\n" : "]\n");
+	buf_z(&out, targets.kind == VALUE_ARRAY && targets.array.n > 0 ? "\n]\n" : "]\n");
+	arena_free(arena);
 	status = !out.overflow && fwrite(out.data, 1, out.len, stdout) == out.len ? STATUS_FINE : STATUS_SYSTEM;
 	buf_done(&out);
 	return status;

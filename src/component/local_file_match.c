@@ -14,6 +14,8 @@
 #include "longship/flow/targets.h"
 #include "longship/os/loop.h"
 
+#define MANY_FILES 1000 /* to look for so many takes memory that is worth giving back */
+
 struct match_args {
 	struct target_list path_targets;
 	int64_t sync_period_ns, ignore_older_than_ns;
@@ -22,6 +24,7 @@ struct match_args {
 struct state {
 	struct loop_timer *timer;
 	struct path_patterns patterns;
+	size_t at_fault;
 };
 
 static const struct arg_spec spec[] = {
@@ -37,26 +40,43 @@ static const struct arg_spec spec[] = {
 static const char *const exports[] = {"targets", NULL};
 
 static void
+set_health(struct component *c, size_t files)
+{
+	const struct match_args *args = c->args;
+	const struct state *s = c->state;
+
+	if (s->at_fault > 0)
+		component_set_health(c, HEALTH_UNHEALTHY, "%zu of %zu patterns are at fault; see the log", s->at_fault, args->path_targets.n);
+	else
+		component_set_health(c, HEALTH_HEALTHY, "%zu files found", files);
+}
+
+static void
+export(void *ptr, struct path_targets *found)
+{
+	struct value value = path_targets_value(found);
+
+	component_export(ptr, "targets", &value);
+	set_health(ptr, found->len);
+}
+
+static void
 look(void *ptr)
 {
 	struct component *c = ptr;
 	const struct match_args *args = c->args;
 	struct state *s = c->state;
-	struct arena *arena = arena_new(0);
 	struct path_matches found;
-	struct value value;
 
 	check_magic(c, COMPONENT_MAGIC);
-	found = path_patterns_look(&s->patterns, c, &args->path_targets, args->ignore_older_than_ns, arena);
-	value = targets_value(arena, &found.list);
-	if (!found.exhausted)
-		component_export(c, "targets", &value);
-	if (found.at_fault > 0)
-		component_set_health(c, HEALTH_UNHEALTHY, "%zu of %zu patterns are at fault; see the log", found.at_fault, args->path_targets.n);
+	found = path_patterns_look(&s->patterns, c, &args->path_targets, args->ignore_older_than_ns);
+	s->at_fault = found.at_fault;
+	if (found.exhausted)
+		set_health(c, 0);
 	else
-		component_set_health(c, HEALTH_HEALTHY, "%zu files found", found.list.n);
-	mem_free(found.list.items);
-	arena_free(arena);
+		export(c, found.targets);
+	if (found.targets != NULL && found.targets->len > MANY_FILES)
+		mem_trim();
 }
 
 static void
@@ -81,6 +101,7 @@ start(struct component *c, const void *arguments)
 	if (r < 0)
 		return component_fail(c, r, "no timer: %s", strerror(-r));
 	path_patterns_reset(&s->patterns, args->path_targets.n);
+	path_patterns_tell(&s->patterns, export, c);
 	look(c);
 	path_patterns_time(&s->patterns, s->timer, args->sync_period_ns);
 	return 0;

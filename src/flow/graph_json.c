@@ -5,6 +5,7 @@
 #include "longship/base/clock.h"
 #include "longship/base/limits.h"
 #include "longship/base/mem.h"
+#include "longship/lang/path_targets.h"
 
 #include "graph_priv.h"
 
@@ -53,6 +54,16 @@ put_object(struct buf *out, const struct value *value, unsigned depth)
 }
 
 static void
+put_paths(struct buf *out, const struct value *value, unsigned depth)
+{
+	struct arena *arena = arena_new(0);
+	struct value array = path_targets_expand(arena, value->paths);
+
+	put_array(out, &array, depth);
+	arena_free(arena);
+}
+
+static void
 put_scalar(struct buf *out, const char *type, const struct value *value)
 {
 	buf_printf(out, "{\"type\":\"%s\",\"value\":", type);
@@ -70,6 +81,9 @@ put_value(struct buf *out, const struct value *value, unsigned depth)
 	switch (value->kind) {
 	case VALUE_ARRAY:
 		put_array(out, value, depth);
+		return;
+	case VALUE_PATHS:
+		put_paths(out, value, depth);
 		return;
 	case VALUE_OBJECT:
 	case VALUE_TARGET:

@@ -2,6 +2,7 @@
 #include "longship/base/check.h"
 #include "longship/base/limits.h"
 #include "longship/base/mem.h"
+#include "longship/lang/path_targets.h"
 
 #include "graph_priv.h"
 
@@ -104,6 +105,9 @@ copy_value(struct arena *arena, const struct value *from, const struct value *be
 		return copy;
 	case VALUE_ARRAY:
 		return copy_array(arena, from, depth);
+	case VALUE_PATHS:
+		path_targets_keep(from->paths, arena);
+		return copy;
 	case VALUE_OBJECT:
 	case VALUE_TARGET:
 		return copy_object(arena, from, before, depth);

@@ -83,14 +83,83 @@ is_wanted(struct str path, bool is_file, int64_t oldest_ns)
 	return oldest_ns == 0 || st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec >= oldest_ns;
 }
 
+/* The labels of what the pattern finds; __path__ is still the pattern. */
 static struct target
-with_path(struct arena *arena, const struct target *target, struct str path)
+labels_of(struct arena *arena, const struct target *target)
 {
 	struct labels_builder builder;
 
 	(void)targets_to_labels(target, &builder);
-	(void)labels_builder_set(&builder, STR("__path__"), path);
 	return targets_from_labels(arena, &builder);
+}
+
+static int64_t
+oldest_wanted_ns(const struct path_patterns *p)
+{
+	return p->ignore_older_than_ns > 0 ? clock_now_ns() - p->ignore_older_than_ns : 0;
+}
+
+/* ---- New files ---- */
+
+static void
+tell_grown(void *ptr)
+{
+	struct path_patterns *p = ptr;
+
+	p->tells = false;
+	if (p->found != NULL)
+		p->grown(p->grown_ptr, p->found);
+}
+
+/* Matches other paths than it finds. */
+static bool
+is_indirect(struct str pattern)
+{
+	return !str_starts(pattern, STR("/")) || strstr(pattern.s, "//") != NULL || strstr(pattern.s, "/.") != NULL;
+}
+
+static bool
+finds(const struct path_patterns *p, size_t i, struct str path)
+{
+	struct str exclude = targets_label(&p->patterns.items[i], STR("__path_exclude__"));
+
+	return glob_match(targets_label(&p->patterns.items[i], STR("__path__")), path) && (exclude.len == 0 || !glob_match(exclude, path));
+}
+
+static void
+add_path(struct path_patterns *p, size_t i, struct str path)
+{
+	struct path_targets *now = path_targets_with(p->found, i, path_set_with(p->found->groups[i].paths, path));
+
+	path_targets_unref(p->found);
+	p->found = now;
+	if (!p->tells)
+		loop_post(p->component->runtime->loop, tell_grown, p);
+	p->tells = true;
+}
+
+/* A file came or went under this path. True: what was found is right again, without a look. */
+static bool
+settle(struct path_patterns *p, struct str path)
+{
+	struct stat st;
+	bool there = stat(path.s, &st) == 0;
+
+	if (p->grown == NULL || p->found == NULL || (there && S_ISDIR(st.st_mode)))
+		return false;
+	for (size_t i = 0; i < p->patterns.n; i++) {
+		struct str pattern = targets_label(&p->patterns.items[i], STR("__path__"));
+
+		if (is_indirect(pattern))
+			return false;
+		if (!finds(p, i, path) || path_set_has(p->found->groups[i].paths, path) == there)
+			continue;
+		if (!there || p->found->len >= TARGETS_MAX)
+			return false;
+		if (is_wanted(path, S_ISREG(st.st_mode), oldest_wanted_ns(p)))
+			add_path(p, i, path);
+	}
+	return true;
 }
 
 /* ---- Watches ---- */
@@ -110,8 +179,7 @@ may_match(const struct path_patterns *p, struct str path)
 	for (size_t i = 0; i < p->patterns.n; i++) {
 		struct str pattern = targets_label(&p->patterns.items[i], STR("__path__"));
 
-		/* Matches other paths than it finds. */
-		if (!str_starts(pattern, STR("/")) || strstr(pattern.s, "//") != NULL || strstr(pattern.s, "/.") != NULL || glob_match(pattern, path))
+		if (is_indirect(pattern) || glob_match(pattern, path))
 			return true;
 	}
 	return stat(path.s, &st) == 0 && S_ISDIR(st.st_mode);
@@ -130,10 +198,12 @@ on_event(void *ptr, const char *name, uint32_t mask)
 		watcher_unwatch(d->watch);
 		d->watch = NULL;
 	}
-	if (p->changed || p->timer == NULL || (name != NULL && (mask & (WATCH_APPEARED | WATCH_GONE | WATCH_ATTRIB)) == 0))
+	if ((p->changed && p->grown == NULL) || p->timer == NULL || (name != NULL && (mask & (WATCH_APPEARED | WATCH_GONE | WATCH_ATTRIB)) == 0))
 		return;
 	len = name != NULL ? snprintf(path, sizeof(path), "%s/%s", strcmp(d->path, "/") == 0 ? "" : d->path, name) : 0;
-	if (name != NULL && len < (int)sizeof(path) && !may_match(p, (struct str){path, (size_t)len}))
+	if (name != NULL && len < (int)sizeof(path) && (!may_match(p, (struct str){path, (size_t)len}) || settle(p, (struct str){path, (size_t)len})))
+		return;
+	if (p->changed)
 		return;
 	p->changed = true;
 	loop_timer_start(p->timer, at > now + SOON_NS ? at - now : SOON_NS, p->period_ns);
@@ -204,23 +274,26 @@ path_patterns_unchanged(const struct path_patterns *p)
 
 /* ---- Looking ---- */
 
-/* Adds the files of one path target to the list; how it went. */
+/* Has the group have the files of a path target; how it went. */
 static enum told
 expand(struct path_patterns *p, struct watcher *w, const struct target *target, struct arena *arena, int64_t oldest_ns,
-	struct target_list *list, size_t *cap)
+	struct path_targets *found, size_t group)
 {
 	struct str pattern = targets_label(target, STR("__path__")), exclude = targets_label(target, STR("__path_exclude__"));
+	struct target labels = labels_of(arena, target);
 	struct glob_paths paths;
 	int r = glob_walk(arena, pattern, &paths);
-	size_t before = list->n;
+	size_t n = 0, room = TARGETS_MAX - found->len;
 
+	if (r < 0 && r != -E2BIG)
+		path_targets_set(found, group, &labels, path_set_new(NULL, 0));
 	if (r == -EINVAL)
 		return TOLD_INVALID;
 	watch_looked(p, w, paths.dirs, paths.n_dirs);
 	p->blind = p->blind || r < 0;
 	if (r < 0 && r != -E2BIG)
 		return TOLD_EXHAUSTED;
-	for (size_t i = 0; i < paths.n && list->n < TARGETS_MAX; i++) {
+	for (size_t i = 0; i < paths.n && n < room; i++) {
 		struct str path;
 
 		if (exclude.len > 0 && glob_match(exclude, paths.items[i]))
@@ -228,15 +301,12 @@ expand(struct path_patterns *p, struct watcher *w, const struct target *target, 
 		path = absolute(arena, paths.items[i]);
 		if (path.len == 0 || !is_wanted(path, paths.is_file[i], oldest_ns))
 			continue;
-		if (list->n == *cap) {
-			*cap = *cap * 2 + 16;
-			list->items = mem_realloc(list->items, *cap * sizeof(list->items[0]));
-		}
-		list->items[list->n++] = with_path(arena, target, path);
+		paths.items[n++] = path;
 	}
-	if (r == -E2BIG || list->n == TARGETS_MAX)
+	path_targets_set(found, group, &labels, path_set_new(paths.items, n));
+	if (r == -E2BIG || n == room)
 		return TOLD_LIMIT;
-	return list->n == before ? TOLD_EMPTY : TOLD_NOTHING;
+	return n == 0 ? TOLD_EMPTY : TOLD_NOTHING;
 }
 
 void
@@ -246,7 +316,16 @@ path_patterns_reset(struct path_patterns *p, size_t n)
 	p->told = mem_zalloc(n + 1);
 	p->n = n;
 	p->patterns = (struct target_list){0};
+	path_targets_unref(p->found);
+	p->found = NULL;
 	p->changed = true;
+}
+
+void
+path_patterns_tell(struct path_patterns *p, void (*fn)(void *ptr, struct path_targets *found), void *ptr)
+{
+	p->grown = fn;
+	p->grown_ptr = ptr;
 }
 
 void
@@ -255,31 +334,39 @@ path_patterns_done(struct path_patterns *p)
 	leave_all(p);
 	map_done(&p->dirs);
 	mem_free(p->told);
+	path_targets_unref(p->found);
+	if (p->tells)
+		loop_unpost(p->component->runtime->loop, p);
 	*p = (struct path_patterns){0};
 }
 
 struct path_matches
-path_patterns_look(struct path_patterns *p, struct component *c, const struct target_list *patterns, int64_t ignore_older_than_ns,
-	struct arena *arena)
+path_patterns_look(struct path_patterns *p, struct component *c, const struct target_list *patterns, int64_t ignore_older_than_ns)
 {
-	int64_t oldest_ns = ignore_older_than_ns > 0 ? clock_now_ns() - ignore_older_than_ns : 0;
+	struct path_targets *targets = path_targets_new(patterns->n);
 	struct path_matches found = {0};
 	int64_t start_ns = clock_mono_ns();
-	size_t cap = 0;
 
 	assert(p->n == patterns->n);
 	p->patterns = *patterns;
+	p->component = c;
+	p->ignore_older_than_ns = ignore_older_than_ns;
 	p->blind = p->changed = p->again = false;
 	p->looks++;
 	for (size_t i = 0; i < patterns->n; i++) {
-		enum told told = expand(p, c->runtime->watcher, &patterns->items[i], arena, oldest_ns, &found.list, &cap);
+		struct arena *arena = arena_new(0);
+		enum told told = expand(p, c->runtime->watcher, &patterns->items[i], arena, oldest_wanted_ns(p), targets, i);
 
 		found.at_fault += told == TOLD_INVALID || told == TOLD_LIMIT || told == TOLD_EXHAUSTED;
 		found.exhausted |= told == TOLD_EXHAUSTED;
 		tell(p, c, i, told, arena, targets_label(&patterns->items[i], STR("__path__")));
+		arena_free(arena);
 	}
 	if (!found.exhausted)
 		leave_others(p);
+	path_targets_unref(found.exhausted ? targets : p->found);
+	p->found = found.exhausted ? p->found : targets;
+	found.targets = p->found;
 	p->looked_ns = clock_mono_ns();
 	p->cost_ns = p->looked_ns - start_ns;
 	/* What appeared in a directory after it was read and before it was watched. */

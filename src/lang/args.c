@@ -7,6 +7,7 @@
 #include "longship/base/limits.h"
 #include "longship/base/size.h"
 #include "longship/lang/parse.h"
+#include "longship/lang/path_targets.h"
 #include "value_convert_priv.h"
 
 /*
@@ -246,9 +247,31 @@ convert_list(struct eval *ev, const struct arg_spec *row, const struct value_pat
 	return check_limits(ev, row, path, (double)n, " elements");
 }
 
+/* The owner takes the value as it is, or gets the array that it stands for. */
+static bool
+convert_paths(struct eval *ev, const struct arg_spec *row, const struct value_path *path, void *slot)
+{
+	struct path_targets *paths = path->value->paths;
+	struct value array = {.kind = VALUE_NULL};
+	struct value_path expanded = *path;
+	uint32_t marked = path->value->origin & 0xffffff;
+
+	if (row->kind == ARG_TARGETS && (row->flags & ARG_PATHS) != 0) {
+		path_targets_keep(paths, ev->arena);
+		*(struct target_list *)slot = (struct target_list){.n = paths->len, .paths = paths};
+		return check_limits(ev, row, path, (double)paths->len, " elements");
+	}
+	array = path_targets_expand(ev->arena, paths);
+	array.origin = marked & 0xffffff;
+	expanded.value = &array;
+	return args_convert(ev, row, &expanded, slot);
+}
+
 bool
 args_convert(struct eval *ev, const struct arg_spec *row, const struct value_path *path, void *slot)
 {
+	if (path->value->kind == VALUE_PATHS)
+		return convert_paths(ev, row, path, slot);
 	switch (row->kind) {
 	case ARG_STRING:
 		return convert_to_string(ev, path, slot);

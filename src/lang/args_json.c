@@ -6,6 +6,7 @@
 #include "longship/base/check.h"
 #include "longship/base/duration.h"
 #include "longship/base/size.h"
+#include "longship/lang/path_targets.h"
 
 /*
  * Decoded arguments compared and shown. A slot's C type follows from its row's kind, so both walk the table.
@@ -38,11 +39,14 @@ maps_equal(const struct str_map *a, const struct str_map *b)
 	return true;
 }
 
+/* A list that changes its form is not the same: its owner compares more closely. */
 static bool
 targets_equal(const struct target_list *a, const struct target_list *b)
 {
-	if (a->n != b->n)
+	if (a->n != b->n || (a->paths == NULL) != (b->paths == NULL))
 		return false;
+	if (a->paths != NULL)
+		return path_targets_equal(a->paths, b->paths);
 	for (size_t i = 0; i < a->n; i++)
 		if (a->items[i].n != b->items[i].n ||
 			!pairs_equal(a->items[i].labels, b->items[i].labels, a->items[i].n))
@@ -256,8 +260,32 @@ put_pairs(const struct str_pair *pairs, size_t n, bool secret, struct buf *out)
 }
 
 static void
+put_paths(const struct path_targets *paths, struct buf *out)
+{
+	struct arena *arena = arena_new(0);
+	struct value array = path_targets_expand(arena, paths);
+
+	buf_z(out, "{\"type\":\"array\",\"value\":[");
+	for (size_t i = 0; i < array.array.n; i++) {
+		const struct value *target = &array.array.items[i];
+		struct str_pair *pairs = arena_array(arena, struct str_pair, target->object.n + 1);
+
+		for (size_t k = 0; k < target->object.n; k++)
+			pairs[k] = (struct str_pair){target->object.fields[k].name, target->object.fields[k].value->text};
+		put_comma(out, i);
+		put_pairs(pairs, target->object.n, false, out);
+	}
+	buf_z(out, "]}");
+	arena_free(arena);
+}
+
+static void
 put_targets(const struct target_list *list, struct buf *out)
 {
+	if (list->paths != NULL) {
+		put_paths(list->paths, out);
+		return;
+	}
 	buf_z(out, "{\"type\":\"array\",\"value\":[");
 	for (size_t i = 0; i < list->n; i++) {
 		put_comma(out, i);

@@ -9,6 +9,7 @@
 #include "longship/base/limits.h"
 #include "longship/lang/format.h"
 #include "longship/lang/function.h"
+#include "longship/lang/path_targets.h"
 #include "value_convert_priv.h"
 
 /*
@@ -511,8 +512,8 @@ eval_kind(struct eval *ev, const struct expr *e, struct value *ret)
 	assert(false && "kind of an expression");
 }
 
-static bool
-eval_any(struct eval *ev, const struct expr *e, struct value *ret)
+bool
+eval_run(struct eval *ev, const struct expr *e, struct value *ret)
 {
 	if (!eval_kind(ev, e, ret))
 		return false;
@@ -520,10 +521,17 @@ eval_any(struct eval *ev, const struct expr *e, struct value *ret)
 	return true;
 }
 
-bool
-eval_run(struct eval *ev, const struct expr *e, struct value *ret)
+static bool
+eval_any(struct eval *ev, const struct expr *e, struct value *ret)
 {
-	return eval_any(ev, e, ret);
+	uint32_t marked;
+
+	if (!eval_run(ev, e, ret))
+		return false;
+	marked = ret->origin & ORIGIN_MAX;
+	*ret = path_targets_expanded(ev->arena, ret);
+	ret->origin = marked & ORIGIN_MAX;
+	return true;
 }
 
 bool
@@ -534,7 +542,7 @@ eval_expr(const struct expr *e, const struct eval_env *env, struct arena *arena,
 	bool ok;
 
 	eval_init(&ev, env, diags->source, arena, diags);
-	ok = eval_run(&ev, e, &v);
+	ok = eval_any(&ev, e, &v);
 	eval_done(&ev);
 	if (ok)
 		*ret = value_copy(arena, &v);

@@ -8,6 +8,7 @@
 
 #include "longship/base/check.h"
 #include "longship/base/mem.h"
+#include "longship/lang/path_targets.h"
 
 /*
  * Objects keep the order of the text. What needs another order (JSON, comparing, finding repeated names)
@@ -28,6 +29,7 @@ value_type_name(const struct value *v)
 		[VALUE_STRING] = "string",
 		[VALUE_BYTES] = "array",
 		[VALUE_ARRAY] = "array",
+		[VALUE_PATHS] = "array",
 		[VALUE_OBJECT] = "object",
 		[VALUE_TARGET] = "capsule",
 		[VALUE_SECRET] = "capsule",
@@ -139,6 +141,9 @@ value_copy(struct arena *arena, const struct value *v)
 	case VALUE_ARRAY:
 		copy.array.items = copy_items(arena, v->array.items, v->array.n);
 		break;
+	case VALUE_PATHS:
+		path_targets_keep(v->paths, arena);
+		break;
 	case VALUE_OBJECT:
 	case VALUE_TARGET:
 		fields = arena_array(arena, struct field, v->object.n);
@@ -238,9 +243,29 @@ is_array(const struct value *v)
 	return v->kind == VALUE_ARRAY || v->kind == VALUE_BYTES;
 }
 
+/* One of them at least is a VALUE_PATHS. */
+static bool
+paths_equal(const struct value *a, const struct value *b)
+{
+	struct arena *arena;
+	struct value x, y;
+	bool equal;
+
+	if (a->kind == b->kind)
+		return path_targets_equal(a->paths, b->paths);
+	arena = arena_new(0);
+	x = path_targets_expanded(arena, a);
+	y = path_targets_expanded(arena, b);
+	equal = value_equal(&x, &y);
+	arena_free(arena);
+	return equal;
+}
+
 bool
 value_equal(const struct value *a, const struct value *b)
 {
+	if (a->kind == VALUE_PATHS || b->kind == VALUE_PATHS)
+		return paths_equal(a, b);
 	if (value_is_number(a) && value_is_number(b))
 		return numbers_equal(a, b);
 	if (is_array(a) && is_array(b))
@@ -411,6 +436,16 @@ put_json_array(const struct value *v, struct buf *out, bool html)
 	buf_putc(out, ']');
 }
 
+static void
+put_json_paths(const struct value *v, struct buf *out, bool html)
+{
+	struct arena *arena = arena_new(0);
+	struct value array = path_targets_expand(arena, v->paths);
+
+	put_json_array(&array, out, html);
+	arena_free(arena);
+}
+
 void
 value_to_json(const struct value *v, struct buf *out, bool html)
 {
@@ -433,6 +468,9 @@ value_to_json(const struct value *v, struct buf *out, bool html)
 	case VALUE_STRING:
 	case VALUE_BYTES:
 		put_json_string(v->text, out, html);
+		return;
+	case VALUE_PATHS:
+		put_json_paths(v, out, html);
 		return;
 	case VALUE_ARRAY:
 		put_json_array(v, out, html);

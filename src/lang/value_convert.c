@@ -479,7 +479,7 @@ convert_to_target(struct eval *ev, const struct value_path *path, const struct t
 bool
 convert_to_targets(struct eval *ev, const struct value_path *path, struct target_list *ret)
 {
-	struct target_list list;
+	struct target_list list = {0};
 
 	if (!list_length(ev, path, &list.n))
 		return false;

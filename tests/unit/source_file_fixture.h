@@ -55,7 +55,7 @@ set_targets(struct file_test *f, size_t n, const char *const *names, const char 
 		f->labels[i][1] = (struct str_pair){STR("app"), str_from(label != NULL ? label : "")};
 		f->targets[i] = (struct target){f->labels[i], label != NULL ? 2 : 1};
 	}
-	*list = (struct target_list){f->targets, n};
+	*list = (struct target_list){.items = f->targets, .n = n};
 	*(struct ptr_list *)arg(f, "forward_to") = (struct ptr_list){f->items, 1};
 }
 

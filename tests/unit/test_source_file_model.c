@@ -551,7 +551,7 @@ make_world(struct world *w, uint64_t seed)
 		w->targets[p] = (struct target){w->labels[p], 1};
 	}
 	list = arg(w, "targets");
-	*list = (struct target_list){w->targets, PATHS};
+	*list = (struct target_list){.items = w->targets, .n = PATHS};
 	*(struct ptr_list *)arg(w, "forward_to") = (struct ptr_list){w->items, 1};
 }
 

@@ -18,6 +18,7 @@
 #include "longship/flow/relabel.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/watcher.h"
+#include "longship/lang/path_targets.h"
 #include "longship/os/loop.h"
 
 extern const struct component_type discovery_relabel, local_file, local_file_match;
@@ -138,6 +139,9 @@ test_targets__files_are_found_again_and_again(void **state)
 		 "  path_targets = [{__path__ = \"@/*\", __path_exclude__ = \"@/*.gz\", job = \"x\"}, {__path__ = \"@/a.*\"}]\n"
 		 "  sync_period = \"20ms\"\n"
 		 "}\n"
+		 "local.file_match \"n\" {\n" /* expressions look into the list */
+		 "  path_targets = array.concat([local.file_match.m.targets[0]], [local.file_match.m[\"targets\"][2]])\n"
+		 "}\n"
 		 "discovery.relabel \"r\" {\n"
 		 "  targets = local.file_match.m.targets\n"
 		 "  rule {\n"
@@ -154,6 +158,8 @@ test_targets__files_are_found_again_and_again(void **state)
 		"[{\"__path__\":\"@/a.log\",\"__path_exclude__\":\"@/*.gz\",\"job\":\"x\"},"
 		"{\"__path__\":\"@/b.log\",\"__path_exclude__\":\"@/*.gz\",\"job\":\"x\"},{\"__path__\":\"@/a.log\"}]"));
 	assert_true(exports(&f, "discovery.relabel.r", "output", "[{\"__path__\":\"@/a.log\"},{\"__path__\":\"@/b.log\"}]"));
+	assert_true(exports(&f, "local.file_match.n", "targets", "[{\"__path__\":\"@/a.log\",\"__path_exclude__\":\"@/*.gz\",\"job\":\"x\"},"
+		"{\"__path__\":\"@/a.log\"}]"));
 	write_file(&f, "0.log", "");
 	turns(&f, 200 * NS_PER_MS);
 	assert_true(exports(&f, "discovery.relabel.r", "output",
@@ -164,15 +170,17 @@ test_targets__files_are_found_again_and_again(void **state)
 static bool
 has_export(const struct fixture *f, const char *expected)
 {
-	const struct value *value = graph_export_of(graph_find(f->graph, "local.file_match.m"), "targets");
+	struct arena *arena = arena_new(0);
+	struct value value = path_targets_expanded(arena, graph_export_of(graph_find(f->graph, "local.file_match.m"), "targets"));
+	bool found = false;
 
-	for (size_t i = 0; i < value->array.n; i++) {
-		struct str path = value_get(&value->array.items[i], STR("__path__"))->text;
+	for (size_t i = 0; i < value.array.n && !found; i++) {
+		struct str path = value_get(&value.array.items[i], STR("__path__"))->text;
 
-		if (str_is(str_from_offset(path, strlen(f->dir)), expected))
-			return true;
+		found = str_is(str_from_offset(path, strlen(f->dir)), expected);
 	}
-	return false;
+	arena_free(arena);
+	return found;
 }
 
 static void

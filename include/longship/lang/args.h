@@ -76,6 +76,7 @@ enum {
 	ARG_NEEDS_LABEL = 4,
 	ARG_NULL_IS_EMPTY = 8,  /* null elements of a string map: "" */
 	ARG_UNSUPPORTED = 16,   /* exists in Alloy, refused by the graph before decoding; doc says why */
+	ARG_PATHS = 32,         /* of ARG_TARGETS: the owner knows target_list.paths */
 };
 
 struct str_list {
@@ -96,6 +97,7 @@ struct target { /* sorted by name */
 struct target_list {
 	struct target *items;
 	size_t n;
+	struct path_targets *paths; /* with ARG_PATHS: not NULL: the targets are these (path_targets.h), and there are no items */
 };
 struct ptr_list {
 	void **items;

@@ -21,6 +21,7 @@ enum value_kind {
 	VALUE_STRING,
 	VALUE_BYTES, /* of from_base64: typed "array", converts to string */
 	VALUE_ARRAY,
+	VALUE_PATHS, /* an array of targets that is not made yet (path_targets.h); expressions never see it */
 	VALUE_OBJECT,
 	VALUE_TARGET,   /* an object of strings that is typed "capsule" */
 	VALUE_SECRET,   /* text */
@@ -32,6 +33,7 @@ enum value_kind {
 
 struct value;
 struct function;
+struct path_targets;
 
 /* Names a capsule's type, e.g. "LogsReceiver"; compared by address. */
 struct capsule_type {
@@ -63,6 +65,7 @@ struct value {
 			const struct field *fields; /* unique names, in order of first appearance */
 			size_t n;
 		} object; /* OBJECT, TARGET */
+		struct path_targets *paths; /* a copy in an arena holds a reference */
 		const struct function *function;
 		struct {
 			const struct capsule_type *type;

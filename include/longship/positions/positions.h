@@ -104,6 +104,9 @@ size_t positions_marks(struct positions *, struct str key, struct arena *, struc
  * arguments are valid during the call, which must not call the store. */
 void positions_each(struct positions *,
 	bool (*fn)(void *ptr, struct str key, struct str path, struct str labels, const struct position *), void *ptr);
+/* The same for those streams only whose path is wanted, which is asked of all. */
+void positions_each_of(struct positions *, bool (*is_wanted)(void *ptr, struct str path),
+	bool (*fn)(void *ptr, struct str key, struct str path, struct str labels, const struct position *), void *ptr);
 /* The newest line time ever recorded in a mark (base + lines), 0 if none: the allocator goes on from there. */
 int64_t positions_last_ns(struct positions *);
 /* Forgets streams neither written nor declared for longer than age; so declare what is still there before. Returns how

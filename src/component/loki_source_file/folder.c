@@ -91,18 +91,20 @@ folder_get(struct folders *all, struct str path)
 	return d;
 }
 
-bool
-folders_have(const struct folders *all, const char *path)
+const struct folder_name *
+folders_find(const struct folders *all, const char *path, const struct folder_name *after)
 {
 	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
 	const struct folder *d = map_get(&all->by_path, folder_dir(path));
 	uint32_t hash = (uint32_t)hash_str(str_from(name));
 
-	for (const struct folder_name *n = d != NULL ? d->slots[hash & (d->slots_len - 1)] : NULL; n != NULL; n = n->next) {
+	if (d == NULL)
+		return NULL;
+	for (const struct folder_name *n = after != NULL ? after->next : d->slots[hash & (d->slots_len - 1)]; n != NULL; n = n->next) {
 		if (n->hash == hash && strcmp(n->name, name) == 0)
-			return true;
+			return n;
 	}
-	return false;
+	return NULL;
 }
 
 static void

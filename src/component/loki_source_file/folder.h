@@ -43,8 +43,14 @@ void folder_leave(struct folder_name *);
 /* The directory in which the path is; borrowed. */
 struct str folder_dir(const char *path);
 const char *folder_path(const struct folder *);
+/* The name behind `after` (NULL: the first) whose file has this path, under which somebody follows it; NULL: there is none more. */
+const struct folder_name *folders_find(const struct folders *, const char *path, const struct folder_name *after);
 /* Whether somebody follows a file under this path. */
-bool folders_have(const struct folders *, const char *path);
+static inline bool
+folders_have(const struct folders *all, const char *path)
+{
+	return folders_find(all, path, NULL) != NULL;
+}
 
 /* Watches the directory if it is not watched; false: it is not (it is missing, or has to be polled). */
 bool folder_watch(struct folder *);

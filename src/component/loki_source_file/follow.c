@@ -170,7 +170,32 @@ follow_new(struct follow_shared *shared, const struct target *target, uint32_t o
 	enter_folder(f);
 	f->lane = LANE_ANY;
 	f->past_due = shared->component->runtime->positions != NULL;
+	f->place = (uint32_t)shared->follows.len;
+	vec_push(&shared->follows, f);
 	return f;
+}
+
+struct follow *
+follow_find(const struct follow_shared *shared, const char *path, uint32_t ordinal)
+{
+	const struct folder_name *n = NULL;
+
+	while ((n = folders_find(&shared->folders, path, n)) != NULL) {
+		if (n->follow->ordinal == ordinal && strcmp(n->follow->path, path) == 0)
+			return n->follow;
+	}
+	return NULL;
+}
+
+static void
+leave_list(struct follow *f)
+{
+	struct follow_shared *shared = f->shared;
+	struct follow *last = shared->follows.items[--shared->follows.len];
+
+	assert(shared->follows.items[f->place] == f || last == f);
+	shared->follows.items[f->place] = last;
+	last->place = f->place;
 }
 
 bool
@@ -236,6 +261,7 @@ follow_free(struct follow *f)
 		f->rotated.items[i]->follow = NULL;
 	vec_done(&f->rotated);
 	keep_series(f, false);
+	leave_list(f);
 	shared_labels_unref(&f->shared->label_sets, f->labels);
 	mem_free(f->announce);
 	mem_free(f);

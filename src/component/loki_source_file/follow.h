@@ -35,7 +35,7 @@ struct follow_shared { /* of one component */
 	struct metric *files_active, *synthetic;
 	struct content_rules *rules; /* of files that are opened; owned */
 	struct rests rests;
-	VEC(struct follow *) follows; /* all, of the targets */
+	VEC(struct follow *) follows; /* all, of the targets, in no order */
 	size_t n_active;
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
 };
@@ -59,6 +59,7 @@ struct follow { /* one for each target: thousands, so its size matters */
 	uint64_t rest_size;   /* how large it was then: more by a line that is not complete */
 	int64_t rest_mtime_ns;
 	uint32_t ordinal;
+	uint32_t place;       /* in follow_shared.follows */
 	uint32_t lane;        /* of all generations of the path, for their order; LANE_ANY before the first */
 	unsigned fails;       /* reads that failed in a row */
 	int said_errno;       /* of the last warning */
@@ -75,6 +76,8 @@ struct follow { /* one for each target: thousands, so its size matters */
 };
 
 struct follow *follow_new(struct follow_shared *, const struct target *, uint32_t ordinal);
+/* NULL: nobody follows the path under this ordinal. */
+struct follow *follow_find(const struct follow_shared *, const char *path, uint32_t ordinal);
 /* The target is gone: lanes let go of the file when what was read has settled. What is deleted or rotated away is read to its end. */
 void follow_free(struct follow *);
 /* The target's labels have changed; the lanes are parked. heir goes on at the same place. */

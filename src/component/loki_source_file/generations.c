@@ -138,6 +138,24 @@ load_one(void *ptr, struct str key, struct str path, struct str labels, const st
 	return true;
 }
 
+static bool
+is_wanted(void *ptr, struct str path)
+{
+	const struct past *p = ptr;
+
+	return map_len(&p->paths) == 1 ? str_eq(path, map_key(&p->paths, 0)) : map_has(&p->paths, path);
+}
+
+static bool
+note_some(void *ptr, struct str key, struct str path, struct str labels, const struct position *position)
+{
+	struct past *p = ptr;
+
+	(void)key, (void)path, (void)labels, (void)position;
+	p->some = true;
+	return false;
+}
+
 void
 past_load(struct past *p)
 {
@@ -145,8 +163,11 @@ past_load(struct past *p)
 
 	if (store == NULL || map_len(&p->paths) == 0)
 		return;
+	positions_each_of(store, is_wanted, note_some, p);
+	if (!p->some) /* new files: the store is large, so it is read once for them */
+		return;
 	renumbered_adopt(store, p->shared->component->id, &p->paths);
-	positions_each(store, load_one, p);
+	positions_each_of(store, is_wanted, load_one, p);
 }
 
 void

@@ -22,6 +22,7 @@ struct past {
 	struct follow_shared *shared;
 	struct map paths;    /* path → struct known_list */
 	struct map listings; /* directory → struct listing */
+	bool some;	     /* the store has entries of them */
 };
 
 void past_init(struct past *, struct follow_shared *);

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #include "follow.h"
-#include "generations.h"
+#include "followed.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/log.h"
@@ -21,7 +21,6 @@
 #include "longship/os/loop.h"
 #include "longship/positions/positions.h"
 
-#define MANY_FOLLOWS    1000 /* to compare so many with their targets takes memory that is worth giving back */
 #define POLL_SHARE      20 /* a twentieth of a processor at most for polling thousands of files */
 #define MISSING_LOOK_NS (1 * NS_PER_S)
 
@@ -67,7 +66,7 @@ static const struct arg_spec file_match_spec[] = {
 };
 
 static const struct arg_spec source_spec[] = {
-	{.name = "targets", .kind = ARG_TARGETS, .flags = ARG_REQUIRED, .offset = offsetof(struct source_args, targets),
+	{.name = "targets", .kind = ARG_TARGETS, .flags = ARG_REQUIRED | ARG_PATHS, .offset = offsetof(struct source_args, targets),
 		.doc = "Files to follow: __path__ names the file, other labels go to its entries."},
 	{.name = "forward_to", .kind = ARG_CAPSULE_LIST, .flags = ARG_REQUIRED, .offset = offsetof(struct source_args, forward_to),
 		.capsule = &capsule_logs_receiver, .doc = "Receivers of the entries."},
@@ -93,38 +92,12 @@ struct file_source {
 	int64_t poll_ns;
 	struct loop_timer *timer;
 	struct path_patterns patterns; /* of file_match */
+	struct target_list listed;     /* its patterns */
+	struct arena *listed_arena;
 	struct loop_timer *match_timer;
 	bool has_positions;
-	bool renew; /* other rules: no follow stays as it is */
+	struct followed followed;
 };
-
-/* Reads what is left of the earlier generations of all follows that have not looked for them, before any of them opens the
- * file that its path names now: one of these may be an earlier generation of another path. */
-static void
-recover(struct file_source *s)
-{
-	struct past past;
-	bool due = false;
-
-	past_init(&past, &s->shared);
-	for (size_t i = 0; i < s->shared.follows.len; i++) {
-		if (s->shared.follows.items[i]->past_due) {
-			past_want(&past, s->shared.follows.items[i]);
-			due = true;
-		}
-	}
-	if (due)
-		past_load(&past);
-	for (size_t i = 0; due && i < s->shared.follows.len; i++) {
-		struct follow *f = s->shared.follows.items[i];
-
-		if (!f->past_due)
-			continue;
-		f->past_due = !generations_recover(&past, f);
-		f->missing = f->missing || f->past_due;
-	}
-	past_done(&past);
-}
 
 static void
 look_again(void *ptr)
@@ -133,7 +106,7 @@ look_again(void *ptr)
 	int64_t start_ns = clock_mono_ns(), cost_ns;
 	bool polled = false, missing = false;
 
-	recover(s);
+	followed_recover(&s->followed);
 	for (size_t i = 0; i < s->shared.follows.len; i++) {
 		struct follow *f = s->shared.follows.items[i];
 
@@ -189,174 +162,55 @@ set_forward_to(struct file_source *s, const struct ptr_list *list)
 		memcpy(s->forward_to.items, list->items, list->n * sizeof(void *));
 }
 
-static bool
-has_path(const struct target *t)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		if (str_is(t->labels[i].name, "__path__"))
-			return t->labels[i].value.len > 0 && memchr(t->labels[i].value.s, '\0', t->labels[i].value.len) == NULL;
-	}
-	return false;
-}
-
-static struct str
-path_of(const struct target *t)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		if (str_is(t->labels[i].name, "__path__"))
-			return t->labels[i].value;
-	}
-	return STR_EMPTY;
-}
-
-static bool
-same_public_labels(const struct target *a, const struct target *b)
-{
-	size_t i = 0, k = 0;
-
-	for (;;) {
-		while (i < a->n && str_starts(a->labels[i].name, STR("__")))
-			i++;
-		while (k < b->n && str_starts(b->labels[k].name, STR("__")))
-			k++;
-		if (i == a->n || k == b->n)
-			return i == a->n && k == b->n;
-		if (!str_eq(a->labels[i].name, b->labels[k].name) || !str_eq(a->labels[i].value, b->labels[k].value))
-			return false;
-		i++;
-		k++;
-	}
-}
-
-/* The number of the target among those of its path; false for a repeated (path, labels). */
-static bool
-target_ordinal(const struct target_list *targets, const struct map *first_of_path, size_t i, uint32_t *ret)
-{
-	const struct target *t = &targets->items[i];
-	size_t first = (size_t)(uintptr_t)map_get(first_of_path, path_of(t)) - 1;
-	uint32_t ordinal = 0;
-
-	for (size_t k = first; k < i; k++) {
-		if (!has_path(&targets->items[k]) || !str_eq(path_of(&targets->items[k]), path_of(t)))
-			continue;
-		if (same_public_labels(&targets->items[k], t))
-			return false;
-		ordinal++;
-	}
-	*ret = ordinal;
-	return true;
-}
-
-/* Follows by path and ordinal; a taken one is NULL. */
-static struct str
-follow_key(struct arena *arena, struct str path, uint32_t ordinal)
-{
-	return arena_printf(arena, "%" PRIu32 "|%.*s", ordinal, STR_FMT(path));
-}
-
-/* Moves the follows that stay to the list and begins new ones. A file whose labels or rules have changed is followed anew from
- * its position: what is unsettled of it has to be given up first, so that no line arrives under both. */
-static size_t
-match_targets(struct file_source *s, const struct target_list *targets, struct map *old, struct arena *arena, bool *parked)
-{
-	struct map first_of_path;
-	size_t without_path = 0;
-
-	map_init(&first_of_path);
-	for (size_t i = 0; i < targets->n; i++) {
-		const struct target *t = &targets->items[i];
-		struct follow *f;
-		struct str key;
-		uint32_t ordinal = 0;
-
-		if (!has_path(t)) {
-			without_path++;
-			continue;
-		}
-		if (!map_has(&first_of_path, path_of(t)))
-			(void)map_set(&first_of_path, path_of(t), (void *)(uintptr_t)(i + 1));
-		if (!target_ordinal(targets, &first_of_path, i, &ordinal))
-			continue;
-		key = follow_key(arena, path_of(t), ordinal);
-		f = map_get(old, key);
-		if (f != NULL)
-			(void)map_set(old, key, NULL);
-		if (f != NULL && (s->renew || !follow_is(f, t, ordinal))) {
-			if (!*parked)
-				lanes_park(s->component->runtime->lanes);
-			*parked = true;
-			vec_push(&s->shared.follows, follow_new(&s->shared, t, ordinal));
-			follow_replace(f, s->shared.follows.items[s->shared.follows.len - 1]);
-			continue;
-		}
-		vec_push(&s->shared.follows, f != NULL ? f : follow_new(&s->shared, t, ordinal));
-	}
-	map_done(&first_of_path);
-	return without_path;
-}
-
-/* Keeps what is followed already, begins the new, ends the rest. */
 static void
 set_targets(struct file_source *s, const struct target_list *targets)
 {
-	struct arena *arena = arena_new(0);
-	struct map old;
-	bool parked = false;
-	size_t without_path;
-
-	map_init(&old);
-	for (size_t i = 0; i < s->shared.follows.len; i++) {
-		struct follow *f = s->shared.follows.items[i];
-
-		(void)map_set(&old, follow_key(arena, str_from(f->path), f->ordinal), f);
-	}
-	s->shared.follows.len = 0;
-	s->shared.keep_taken = true;
-	without_path = match_targets(s, targets, &old, arena, &parked);
-	for (size_t i = 0; i < map_len(&old); i++) {
-		if (map_value(&old, i) != NULL)
-			follow_free(map_value(&old, i));
-	}
-	map_done(&old);
-	arena_free(arena);
-	recover(s);
-	for (size_t i = 0; i < s->shared.follows.len; i++) {
-		if (s->shared.follows.items[i]->current == NULL && !s->shared.follows.items[i]->resting)
-			follow_look(s->shared.follows.items[i]);
-	}
-	s->shared.keep_taken = false;
-	s->renew = false;
-	follow_forget_taken(&s->shared);
-	if (parked)
-		lanes_resume(s->component->runtime->lanes);
-	if (without_path > 0)
-		log_error(s->component->id, "targets without __path__ are not followed", "targets", log_i64((int64_t)without_path), NULL);
-	look_again(s);
-	if (s->shared.follows.len > MANY_FOLLOWS)
-		mem_trim();
-	component_set_health(s->component, HEALTH_HEALTHY, "%zu targets", s->shared.follows.len);
+	if (followed_set(&s->followed, targets))
+		look_again(s);
 }
 
-/* Leaves out files that are not followed yet and were not written for a while. */
-static void
-leave_out_old(struct file_source *s, struct target_list *list, int64_t ignore_older_than_ns)
+/* ---- Files that it looks for by itself ---- */
+
+/* Without files that are not followed yet and were not written for a while. */
+static struct path_set *
+without_old(const struct file_source *s, const struct path_set *paths, int64_t oldest_ns)
 {
-	int64_t oldest_ns = clock_now_ns() - ignore_older_than_ns;
-	struct map followed;
-	size_t n = 0;
+	struct arena *arena = arena_new(0);
+	struct path_walk *walk = arena_make(arena, struct path_walk);
+	VEC(struct str) kept = {0};
+	struct path_set *set;
+	struct str path;
 
-	map_init(&followed);
-	for (size_t i = 0; i < s->shared.follows.len; i++)
-		(void)map_set(&followed, str_from(s->shared.follows.items[i]->path), s);
-	for (size_t i = 0; i < list->n; i++) {
+	path_walk_begin(walk, paths);
+	while (path_walk_next(walk, &path)) {
 		struct file_identity file;
-		struct str path = path_of(&list->items[i]);
 
-		if (map_has(&followed, path) || (file_identify_path(path.s, &file) == 0 && file.mtime_ns >= oldest_ns))
-			list->items[n++] = list->items[i];
+		if (folders_have(&s->shared.folders, path.s) || (file_identify_path(path.s, &file) == 0 && file.mtime_ns >= oldest_ns))
+			vec_push(&kept, arena_str(arena, path));
 	}
-	list->n = n;
-	map_done(&followed);
+	set = path_set_new(kept.items, kept.len);
+	vec_done(&kept);
+	arena_free(arena);
+	return set;
+}
+
+static struct path_targets *
+leave_out_old(const struct file_source *s, const struct path_targets *found, int64_t ignore_older_than_ns)
+{
+	struct path_targets *targets = path_targets_new(found->n);
+
+	for (size_t i = 0; i < found->n; i++)
+		path_targets_set(targets, i, &found->groups[i].labels,
+			without_old(s, found->groups[i].paths, clock_now_ns() - ignore_older_than_ns));
+	return targets;
+}
+
+static void
+set_found(void *ptr, struct path_targets *found)
+{
+	struct file_source *s = ptr;
+
+	set_targets(s, &(struct target_list){.n = found->len, .paths = found});
 }
 
 static void
@@ -364,18 +218,19 @@ look_for_files(void *ptr)
 {
 	struct file_source *s = ptr;
 	const struct source_args *args = s->component->args;
-	struct arena *arena = arena_new(0);
-	struct path_matches found = path_patterns_look(&s->patterns, s->component, &args->targets, 0, arena);
+	struct path_matches found = path_patterns_look(&s->patterns, s->component, &s->listed, 0);
 
-	if (args->file_match->ignore_older_than_ns > 0)
-		leave_out_old(s, &found.list, args->file_match->ignore_older_than_ns);
-	if (!found.exhausted)
-		set_targets(s, &found.list);
+	if (!found.exhausted && args->file_match->ignore_older_than_ns > 0) {
+		struct path_targets *recent = leave_out_old(s, found.targets, args->file_match->ignore_older_than_ns);
+
+		set_found(s, recent);
+		path_targets_unref(recent);
+	} else if (!found.exhausted) {
+		set_found(s, found.targets);
+	}
 	if (found.at_fault > 0)
 		component_set_health(s->component, HEALTH_UNHEALTHY, "%zu of %zu patterns are at fault; see the log", found.at_fault,
 			args->targets.n);
-	mem_free(found.list.items);
-	arena_free(arena);
 }
 
 static void
@@ -388,6 +243,15 @@ on_match_time(void *ptr)
 		look_for_files(s);
 }
 
+/* Patterns that another component has found are needed one by one. */
+static void
+list_patterns(struct file_source *s, const struct target_list *targets)
+{
+	arena_free(s->listed_arena);
+	s->listed_arena = arena_new(0);
+	s->listed = path_targets_list(s->listed_arena, targets);
+}
+
 static void
 take_targets(struct file_source *s, const struct source_args *args)
 {
@@ -398,6 +262,8 @@ take_targets(struct file_source *s, const struct source_args *args)
 		return;
 	}
 	path_patterns_reset(&s->patterns, args->targets.n);
+	list_patterns(s, &args->targets);
+	path_patterns_tell(&s->patterns, args->file_match->ignore_older_than_ns > 0 ? NULL : set_found, s);
 	look_for_files(s);
 	path_patterns_time(&s->patterns, s->match_timer, args->file_match->sync_period_ns);
 }
@@ -426,7 +292,7 @@ take_rules(struct file_source *s, const struct content_args *args)
 {
 	struct content_rules *rules = make_rules(s, args);
 
-	s->renew = s->shared.rules != NULL && !content_rules_equal(rules, s->shared.rules);
+	s->followed.renew = s->shared.rules != NULL && !content_rules_equal(rules, s->shared.rules);
 	content_rules_unref(s->shared.rules);
 	s->shared.rules = rules;
 }
@@ -531,6 +397,7 @@ start(struct component *c, const void *ptr)
 	int r;
 
 	s->component = c;
+	s->followed.shared = &s->shared;
 	s->shared = (struct follow_shared){.component = c, .forward_to = &s->forward_to, .look_soon = look_soon};
 	s->shared.ledger = ledger_new(c->runtime->metrics, c->id);
 	s->shared.files_active = metric_get(c->runtime->metrics, METRIC_GAUGE, "loki_source_file_files_active_total",
@@ -581,14 +448,13 @@ stop(struct component *c)
 	if (s->component == NULL)
 		return;
 	lanes_park(c->runtime->lanes);
-	for (size_t i = 0; i < s->shared.follows.len; i++)
-		follow_free(s->shared.follows.items[i]);
-	vec_done(&s->shared.follows);
+	followed_done(&s->followed);
 	follow_shared_done(&s->shared);
 	lanes_resume(c->runtime->lanes);
 	loop_timer_free(s->timer);
 	loop_timer_free(s->match_timer);
 	path_patterns_done(&s->patterns);
+	arena_free(s->listed_arena);
 	ledger_close(s->shared.ledger);
 	mem_free(s->forward_to.items);
 	s->component = NULL;
