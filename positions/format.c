@@ -189,9 +189,15 @@ format_set_updated_ns(const uint8_t *set)
 }
 
 size_t
+format_set_bytes_of(size_t n_holes, size_t n_checkpoints, size_t cursor_len, size_t memory_len)
+{
+	return SET_FIXED_BYTES + 16 * (n_holes + n_checkpoints) + cursor_len + memory_len;
+}
+
+size_t
 format_set_bytes(const uint8_t *set)
 {
-	return SET_FIXED_BYTES + 16 * ((size_t)set[16] + set[17]) + get_le(set + 18, 2) + get_le(set + 20, 2);
+	return format_set_bytes_of(set[16], set[17], get_le(set + 18, 2), get_le(set + 20, 2));
 }
 
 bool

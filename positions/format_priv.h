@@ -48,6 +48,7 @@ bool format_decode_set(struct str set, struct position *ret);
 uint64_t format_set_offset(const uint8_t *set);
 int64_t format_set_updated_ns(const uint8_t *set);
 size_t format_set_bytes(const uint8_t *set);
+size_t format_set_bytes_of(size_t n_holes, size_t n_checkpoints, size_t cursor_len, size_t memory_len);
 
 /* Bytes that these take on disk. */
 size_t format_declare_size(size_t key_len, size_t path_len, size_t labels_len);

@@ -333,7 +333,7 @@ write_state(struct journal *next, const struct state *st)
 	for (size_t i = 0; i < st->slots_len; i++) {
 		const struct stream *s = st->slots[i];
 
-		if (s != NULL && (s->set != NULL || s->marks != NULL))
+		if (s != NULL && (stream_has_position(s) || s->marks != NULL))
 			(void)state_encode(s, &b);
 		assert(!b.overflow);
 		if (b.len < SNAPSHOT_BYTES)

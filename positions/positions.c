@@ -171,7 +171,7 @@ all_is_written(struct positions *p)
 	p->forgets.len = 0;
 	for (size_t i = 0; i < p->state.slots_len; i++)
 		if (p->state.slots[i] != NULL)
-			p->state.slots[i]->flags &= (uint16_t)~STREAM_DIRTY;
+			p->state.slots[i]->flags &= (uint8_t)~STREAM_DIRTY;
 }
 
 /* Appends every dirty stream as a whole. */
@@ -231,8 +231,8 @@ undeclare_stateless(struct positions *p)
 	for (size_t i = 0; i < p->state.slots_len; i++) {
 		struct stream *s = p->state.slots[i];
 
-		if (s != NULL && s->set == NULL && s->marks == NULL)
-			s->flags &= (uint16_t)~STREAM_DECLARED;
+		if (s != NULL && !stream_has_position(s) && s->marks == NULL)
+			s->flags &= (uint8_t)~STREAM_DECLARED;
 	}
 }
 
@@ -473,6 +473,15 @@ set_position(struct positions *p, struct stream *s, const struct position *posit
 	state_set(&p->state, s, buf_view(&p->set));
 }
 
+static void
+put_declare(struct positions *p, const struct stream *s)
+{
+	struct stream_texts texts;
+
+	stream_texts(s, &texts);
+	format_put_declare(&p->out, s->number, texts.key, texts.path, texts.labels);
+}
+
 /* Memory and p->out. */
 static int
 apply(struct positions *p, const struct position_update *u, int64_t now_ns)
@@ -491,7 +500,7 @@ apply(struct positions *p, const struct position_update *u, int64_t now_ns)
 	if (s == NULL)
 		return -E2BIG;
 	if ((s->flags & STREAM_DECLARED) == 0) {
-		format_put_declare(&p->out, s->number, stream_key(s), stream_path(s), stream_labels(s));
+		put_declare(p, s);
 		s->flags |= STREAM_DECLARED;
 	}
 	if (u->kind == POSITION_SET) {
@@ -601,9 +610,9 @@ positions_get(struct positions *p, struct str key, struct arena *arena, struct p
 
 	(void)pthread_mutex_lock(&p->lock);
 	s = state_find(&p->state, key);
-	found = s != NULL && s->set != NULL &&
-		format_decode_set((struct str){(const char *)s->set, format_set_bytes(s->set)}, ret);
+	found = s != NULL && stream_has_position(s);
 	if (found) {
+		stream_position(s, ret);
 		ret->cursor = arena_str(arena, ret->cursor);
 		ret->memory = arena_str(arena, ret->memory);
 	}
@@ -642,14 +651,17 @@ positions_each_of(struct positions *p, bool (*is_wanted)(void *ptr, struct str p
 	(void)pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < p->state.slots_len && more; i++) {
 		const struct stream *s = p->state.slots[i];
+		struct stream_texts texts;
 		struct position position;
-		bool has;
 
-		if (s == NULL || (is_wanted != NULL && !is_wanted(ptr, stream_path(s))))
+		if (s == NULL)
 			continue;
-		has = s->set != NULL &&
-		      format_decode_set((struct str){(const char *)s->set, format_set_bytes(s->set)}, &position);
-		more = fn(ptr, stream_key(s), stream_path(s), stream_labels(s), has ? &position : NULL);
+		stream_texts(s, &texts);
+		if (is_wanted != NULL && !is_wanted(ptr, texts.path))
+			continue;
+		if (stream_has_position(s))
+			stream_position(s, &position);
+		more = fn(ptr, texts.key, texts.path, texts.labels, stream_has_position(s) ? &position : NULL);
 	}
 	(void)pthread_mutex_unlock(&p->lock);
 }
@@ -679,8 +691,8 @@ last_sign_ns(const struct stream *s)
 	const struct position_mark *marks;
 	size_t n = state_marks(s, &marks);
 
-	if (s->set != NULL && format_set_updated_ns(s->set) > ns)
-		ns = format_set_updated_ns(s->set);
+	if (stream_has_position(s) && stream_updated_ns(s) > ns)
+		ns = stream_updated_ns(s);
 	if (n > 0 && marks[n - 1].base_ns > ns)
 		ns = marks[n - 1].base_ns;
 	return ns;

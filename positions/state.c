@@ -6,8 +6,8 @@
 #include "longship/base/mem.h"
 
 /*
- * A stream is one allocation with its texts, plus one for its position in the form it has on disk: about
- * 90 bytes beside the texts and checkpoints. Marks are rare (only what is on the wire has some).
+ * A stream is one allocation, of about 110 bytes for a file that was read once: what it shares with others is kept once, the rest is packed.
+ * Marks are rare (only what is on the wire has some).
  */
 struct state_marks {
 	uint32_t len, cap;
@@ -15,6 +15,7 @@ struct state_marks {
 };
 
 #define SLOTS_MIN 16
+#define FIRST_POSITION_BYTES 31 /* of a small file with two checkpoints */
 
 void
 state_init(struct state *st, bool loading)
@@ -48,13 +49,88 @@ state_done(struct state *st)
 	for (size_t i = 0; i < st->slots_len; i++) {
 		if (st->slots[i] != NULL) {
 			marks_free(st->slots[i]->marks);
-			mem_free(st->slots[i]->set);
+			shared_text_unref(&st->texts, st->slots[i]->shared);
 			mem_free(st->slots[i]);
 		}
 	}
+	shared_texts_done(&st->texts);
 	mem_free(st->slots);
 	mem_free(st->numbers);
 	*st = (struct state){0};
+}
+
+/* ---- Texts ---- */
+
+static size_t
+digits_bytes(const struct stream *s)
+{
+	return ((size_t)s->digits + 1) / 2;
+}
+
+static const uint8_t *
+packed_position(const struct stream *s)
+{
+	return s->data + digits_bytes(s) + s->name_len;
+}
+
+static struct str
+get_key(const struct stream *s, char to[POSITIONS_KEY_BYTES_MAX])
+{
+	memcpy(to, s->shared->text, s->shared->begin_len);
+	packed_get_digits(s->data, s->digits, to + s->shared->begin_len);
+	return (struct str){to, (size_t)s->shared->begin_len + s->digits};
+}
+
+void
+stream_texts(const struct stream *s, struct stream_texts *ret)
+{
+	char *path = ret->bytes + POSITIONS_KEY_BYTES_MAX;
+
+	ret->key = get_key(s, ret->bytes);
+	memcpy(path, s->shared->text + s->shared->begin_len, s->shared->dir_len);
+	memcpy(path + s->shared->dir_len, s->data + digits_bytes(s), s->name_len);
+	ret->path = (struct str){path, (size_t)s->shared->dir_len + s->name_len};
+	ret->labels = (struct str){s->shared->text + s->shared->begin_len + s->shared->dir_len, s->shared->labels_len};
+}
+
+void
+stream_position(const struct stream *s, struct position *ret)
+{
+	assert(stream_has_position(s));
+	packed_get_position(packed_position(s), ret);
+}
+
+int64_t
+stream_updated_ns(const struct stream *s)
+{
+	return packed_updated_ns(packed_position(s));
+}
+
+/* ---- Indexes ---- */
+
+static uint32_t
+key_hash(const struct stream *s)
+{
+	char key[POSITIONS_KEY_BYTES_MAX];
+
+	return (uint32_t)hash_str(get_key(s, key));
+}
+
+static uint16_t
+tag_of(uint64_t hash)
+{
+	return (uint16_t)(hash >> 32);
+}
+
+static bool
+has_key(const struct stream *s, struct str key, uint64_t hash)
+{
+	char text[UINT8_MAX];
+
+	if (s->tag != tag_of(hash) || key.len != (size_t)s->shared->begin_len + s->digits || memcmp(key.s, s->shared->text, s->shared->begin_len) != 0)
+		return false;
+	packed_get_digits(s->data, s->digits, text);
+	return memcmp(key.s + s->shared->begin_len, text, s->digits) == 0;
 }
 
 static size_t
@@ -67,7 +143,7 @@ number_hash(uint64_t number)
 static size_t
 home_slot(const struct state *st, bool by_number, const struct stream *s)
 {
-	return (by_number ? number_hash(s->number) : s->hash) & (st->slots_len - 1);
+	return (by_number ? number_hash(s->number) : key_hash(s)) & (st->slots_len - 1);
 }
 
 static void
@@ -137,10 +213,10 @@ grow(struct state *st)
 struct stream *
 state_find(const struct state *st, struct str key)
 {
-	uint32_t hash = (uint32_t)hash_str(key);
-	size_t at = hash & (st->slots_len - 1);
+	uint64_t hash = hash_str(key);
+	size_t at = (uint32_t)hash & (st->slots_len - 1);
 
-	while (st->slots[at] != NULL && !(st->slots[at]->hash == hash && str_eq(stream_key(st->slots[at]), key)))
+	while (st->slots[at] != NULL && !has_key(st->slots[at], key, hash))
 		at = (at + 1) & (st->slots_len - 1);
 	return st->slots[at];
 }
@@ -159,32 +235,53 @@ find_number(const struct state *st, uint64_t number)
 static uint64_t
 stream_size(const struct stream *s)
 {
-	uint64_t size = format_declare_size(s->key_len, s->path_len, s->labels_len);
+	uint64_t size = format_declare_size((size_t)s->shared->begin_len + s->digits, (size_t)s->shared->dir_len + s->name_len, s->shared->labels_len);
 
-	if (s->set != NULL)
-		size += format_set_size(format_set_bytes(s->set));
+	if (stream_has_position(s))
+		size += format_set_size(packed_set_bytes(packed_position(s)));
 	for (size_t i = 0; s->marks != NULL && i < s->marks->len; i++)
 		size += format_mark_size(s->marks->items[i].memory.len);
 	return size;
 }
 
-static struct stream *
-stream_new(struct str key, struct str path, struct str labels)
+/* The heap gives 8 bytes more than a multiple of 16: what a first position needs, and all that is left. */
+static size_t
+with_room(size_t bytes, size_t *ret_room)
 {
-	struct stream *s = mem_zalloc(sizeof(*s) + key.len + path.len + labels.len);
+	size_t whole = (bytes + FIRST_POSITION_BYTES + 7) / 16 * 16 + 8;
+
+	*ret_room = whole - bytes;
+	return whole;
+}
+
+static struct stream *
+stream_new(struct state *st, struct str key, struct str path, struct str labels)
+{
+	size_t digits = packed_digits(key), dir, room;
+	struct shared_text *shared;
+	struct stream *s;
 
 	assert(key.len > 0 && key.len <= POSITIONS_KEY_BYTES_MAX);
 	assert(path.len <= POSITIONS_ATTR_BYTES_MAX && labels.len <= POSITIONS_ATTR_BYTES_MAX);
-	s->hash = (uint32_t)hash_str(key);
-	s->key_len = (uint16_t)key.len;
-	s->path_len = (uint16_t)path.len;
-	s->labels_len = (uint16_t)labels.len;
-	memcpy(s->text, key.s, key.len);
-	if (path.len > 0)
-		memcpy(s->text + key.len, path.s, path.len);
-	if (labels.len > 0)
-		memcpy(s->text + key.len + path.len, labels.s, labels.len);
+	shared = shared_text_get(&st->texts, str_head(key, key.len - digits), path, labels);
+	dir = shared->dir_len;
+	s = mem_zalloc(with_room(offsetof(struct stream, data) + (digits + 1) / 2 + path.len - dir, &room));
+	s->room = (uint8_t)room;
+	s->tag = tag_of(hash_str(key));
+	s->shared = shared;
+	s->digits = (uint8_t)digits;
+	s->name_len = (uint16_t)(path.len - dir);
+	packed_put_digits(s->data, str_from_offset(key, key.len - digits));
+	if (s->name_len > 0)
+		memcpy(s->data + digits_bytes(s), path.s + dir, s->name_len);
 	return s;
+}
+
+static void
+stream_free(struct state *st, struct stream *s)
+{
+	shared_text_unref(&st->texts, s->shared);
+	mem_free(s);
 }
 
 static struct stream *
@@ -196,7 +293,7 @@ add(struct state *st, uint64_t number, struct str key, struct str path, struct s
 		return NULL;
 	if ((st->len + 1) * 4 > st->slots_len * 3)
 		grow(st);
-	s = stream_new(key, path, labels);
+	s = stream_new(st, key, path, labels);
 	s->number = number;
 	index_add(st, false, s);
 	if (st->numbers != NULL)
@@ -206,26 +303,51 @@ add(struct state *st, uint64_t number, struct str key, struct str path, struct s
 	return s;
 }
 
+/* The same stream with another position, which takes its place in memory. */
+static struct stream *
+with_position(struct state *st, struct stream *s, const uint8_t *position, size_t len)
+{
+	size_t at, number_at = 0, texts = digits_bytes(s) + s->name_len;
+
+	if (len > s->room) {
+		at = index_place(st, false, s);
+		if (st->numbers != NULL)
+			number_at = index_place(st, true, s);
+		s = mem_realloc(s, offsetof(struct stream, data) + texts + len);
+		s->room = len < UINT8_MAX ? (uint8_t)len : UINT8_MAX;
+		st->slots[at] = s;
+		if (st->numbers != NULL)
+			st->numbers[number_at] = s;
+	}
+	s->position_len = (uint16_t)len;
+	memcpy(s->data + texts, position, len);
+	return s;
+}
+
 /* The same stream with other texts: it moves. */
 static struct stream *
 replace(struct state *st, struct stream *old, struct str path, struct str labels)
 {
+	struct stream_texts texts;
 	struct stream *s;
 
-	if (str_eq(stream_path(old), path) && str_eq(stream_labels(old), labels))
+	stream_texts(old, &texts);
+	if (str_eq(texts.path, path) && str_eq(texts.labels, labels))
 		return old;
-	s = stream_new(stream_key(old), path, labels);
+	s = stream_new(st, texts.key, path, labels);
 	s->number = old->number;
-	s->set = old->set;
 	s->marks = old->marks;
 	s->seen_s = old->seen_s;
 	/* The new texts are not in the file yet. */
-	s->flags = old->flags & (uint16_t)~STREAM_DECLARED;
-	st->live_bytes += stream_size(s) - stream_size(old);
+	s->flags = old->flags & (uint8_t)~STREAM_DECLARED;
+	st->live_bytes -= stream_size(old);
 	st->slots[index_place(st, false, old)] = s;
 	if (st->numbers != NULL)
 		st->numbers[index_place(st, true, old)] = s;
-	mem_free(old);
+	if (stream_has_position(old))
+		s = with_position(st, s, packed_position(old), old->position_len);
+	st->live_bytes += stream_size(s);
+	stream_free(st, old);
 	return s;
 }
 
@@ -246,8 +368,7 @@ state_forget(struct state *st, struct stream *s)
 	st->len--;
 	st->live_bytes -= stream_size(s);
 	marks_free(s->marks);
-	mem_free(s->set);
-	mem_free(s);
+	stream_free(st, s);
 }
 
 static bool
@@ -283,16 +404,13 @@ drop_settled_marks(struct stream *s, const struct position *p)
 void
 state_set(struct state *st, struct stream *s, struct str set)
 {
+	uint8_t packed[PACKED_POSITION_BYTES_MAX];
 	struct position p;
 	bool valid = format_decode_set(set, &p);
 
 	assert(valid);
 	st->live_bytes -= stream_size(s);
-	if (s->set == NULL || format_set_bytes(s->set) != set.len) {
-		mem_free(s->set);
-		s->set = mem_alloc(set.len);
-	}
-	memcpy(s->set, set.s, set.len);
+	s = with_position(st, s, packed, packed_put_position(packed, &p));
 	if (s->marks != NULL)
 		drop_settled_marks(s, &p);
 	st->live_bytes += stream_size(s);
@@ -396,9 +514,19 @@ state_apply(struct state *st, const struct format_record *r)
 bool
 state_encode(const struct stream *s, struct buf *b)
 {
-	format_put_declare(b, s->number, stream_key(s), stream_path(s), stream_labels(s));
-	if (s->set != NULL)
-		format_put_set(b, s->number, (struct str){(const char *)s->set, format_set_bytes(s->set)});
+	struct stream_texts texts;
+	struct position position;
+	struct buf set;
+
+	stream_texts(s, &texts);
+	format_put_declare(b, s->number, texts.key, texts.path, texts.labels);
+	if (stream_has_position(s)) {
+		buf_init(&set, FORMAT_RECORD_BYTES_MAX);
+		stream_position(s, &position);
+		(void)format_encode_set(&set, &position);
+		format_put_set(b, s->number, buf_view(&set));
+		buf_done(&set);
+	}
 	for (size_t i = 0; s->marks != NULL && i < s->marks->len; i++)
 		format_put_mark(b, s->number, &s->marks->items[i]);
 	return !b->overflow;

@@ -622,11 +622,108 @@ test_positions__threads(void **state)
 	positions_close(p);
 }
 
+/* Random texts and numbers, again and again under other paths, also after a restart. */
+#define ODD 400
+
+struct odd {
+	char key[600], path[400], labels[64];
+	struct position position;
+};
+
+static void
+make_text(char *to, size_t max, const char *characters)
+{
+	size_t n = (size_t)rand() % max;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = characters[(size_t)rand() % strlen(characters)];
+	to[n] = '\0';
+}
+
+static uint64_t
+make_number(void)
+{
+	return ((uint64_t)rand() << 40 ^ (uint64_t)rand() << 16 ^ (uint64_t)rand()) >> rand() % 64;
+}
+
+static void
+make_odd(struct odd *o, size_t i, bool whole)
+{
+	struct position *p = &o->position;
+
+	if (whole)
+		(void)snprintf(o->key, sizeof(o->key), "%zu", i);
+	if (whole)
+		make_text(o->key + strlen(o->key), rand() % 4 == 0 ? 400 : 40, rand() % 2 == 0 ? "0123456789.|" : "0.|ab/\xff");
+	make_text(o->path, rand() % 4 == 0 ? 300 : 12, "/ab");
+	make_text(o->labels, 3, "xy");
+	*p = (struct position){.offset = make_number(), .n_holes = (size_t)rand() % 3, .n_checkpoints = (size_t)rand() % 6};
+	for (size_t k = 0; k < p->n_holes; k++)
+		p->holes[k] = (struct position_hole){make_number(), make_number()};
+	for (size_t k = 0; k < p->n_checkpoints; k++) /* in any order, as a damaged file may have them */
+		p->checkpoints[k] = (struct position_checkpoint){make_number(), make_number()};
+	if (rand() % 4 == 0)
+		p->cursor = STR("a cursor");
+	if (rand() % 4 == 0)
+		p->memory = STR("memory");
+}
+
+static bool
+check_odd(void *ptr, struct str key, struct str path, struct str labels, const struct position *position)
+{
+	const struct odd *odd = ptr;
+	size_t i = 0;
+
+	while (i < ODD && !str_is(key, odd[i].key))
+		i++;
+	assert_true(i < ODD);
+	assert_true(str_is(path, odd[i].path) && str_is(labels, odd[i].labels));
+	assert_int_equal(position->offset, odd[i].position.offset);
+	assert_int_equal(position->n_holes, odd[i].position.n_holes);
+	assert_int_equal(position->n_checkpoints, odd[i].position.n_checkpoints);
+	assert_memory_equal(position->holes, odd[i].position.holes, position->n_holes * sizeof(position->holes[0]));
+	assert_memory_equal(position->checkpoints, odd[i].position.checkpoints, position->n_checkpoints * sizeof(position->checkpoints[0]));
+	assert_true(str_eq(position->cursor, odd[i].position.cursor) && str_eq(position->memory, odd[i].position.memory));
+	return true;
+}
+
+static void
+test_positions__any_texts_and_numbers(void **state)
+{
+	static struct odd odd[ODD];
+	struct positions_stats stats;
+	struct positions *p;
+
+	(void)state;
+	srand(5);
+	p = open_plain();
+	for (size_t step = 0; step < 5 * ODD; step++) {
+		struct odd *o = &odd[step < ODD ? step : (size_t)rand() % ODD];
+
+		make_odd(o, step, step < ODD);
+		positions_declare(p, str_from(o->key), str_from(o->path), str_from(o->labels));
+		assert_int_equal(positions_write(p, &(struct position_update){.kind = POSITION_SET, .key = str_from(o->key), .position = &o->position}, 1), 0);
+	}
+	for (size_t turn = 0; turn < 2; turn++) {
+		positions_each(p, check_odd, odd);
+		positions_stats(p, &stats);
+		assert_int_equal(stats.streams, ODD);
+		positions_close(p);
+		p = open_plain();
+	}
+	for (size_t i = 0; i < ODD; i++)
+		assert_int_equal(positions_write(p, &(struct position_update){.kind = POSITION_FORGET, .key = str_from(odd[i].key)}, 1), 0);
+	positions_stats(p, &stats);
+	assert_int_equal(stats.streams, 0);
+	positions_close(p);
+}
+
 int
 main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_temp, remove_temp)
 	const struct CMUnitTest tests[] = {
+		CASE(test_positions__any_texts_and_numbers),
 		CASE(test_positions__round_trip),
 		CASE(test_positions__marks_go_when_settled_and_stay_under_holes),
 		CASE(test_positions__compaction_keeps_the_file_small),
