@@ -21,7 +21,6 @@
 #define TLS_LOG_INTERVAL_NS (60 * NS_PER_S)
 #define QUOTED_REPLY_BYTES_MAX 1024          /* of a reply in the log */
 #define FAILING_NS (1 * NS_PER_S)            /* of failures in a row before a destination is parked */
-#define SILENT_NS (2 * NS_PER_S)             /* without an answer, too */
 
 static const double duration_bounds[] = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
 static const double size_bounds[] = {1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20,
@@ -207,6 +206,8 @@ destination_take_probe(struct destination *d)
 {
 	int probe = DESTINATION_PROBE;
 
+	if (!destination_has_probe(d))
+		return false;
 	atomic_store(&d->probe_ns, clock_mono_ns());
 	return atomic_compare_exchange_strong(&d->state, &probe, DESTINATION_PROBING);
 }

@@ -33,21 +33,20 @@ lag_bind(struct lag *lag, struct destination *d)
 	}
 }
 
-/* By identity: after a reload an endpoint has new destinations. */
 struct lag *
-lag_find(const struct stream *main, struct destination *d)
+lag_find_for(const struct stream *main, struct destination *d, uint64_t from)
 {
+	struct lag *found = NULL;
+
 	for (size_t i = 0; i < main->lags.len; i++) {
-		if (main->lags.items[i]->destination == d)
-			return main->lags.items[i];
+		struct lag *lag = main->lags.items[i];
+
+		if ((lag->destination == d || lag->id == destination_id(d)) && lag_covers(lag, from) && (found == NULL || lag->until < found->until))
+			found = lag;
 	}
-	for (size_t i = 0; i < main->lags.len; i++) {
-		if (main->lags.items[i]->id == destination_id(d)) {
-			lag_bind(main->lags.items[i], d);
-			return main->lags.items[i];
-		}
-	}
-	return NULL;
+	if (found != NULL)
+		lag_bind(found, d);
+	return found;
 }
 
 struct lag *
@@ -83,6 +82,7 @@ lag_free(struct lag *lag)
 	lag->reader->lag = NULL;
 	(void)pthread_mutex_unlock(&lag->main->ledger->lock);
 	stream_unref(lag->reader);
+	mem_free(lag->begin_memory);
 	mem_free(lag);
 }
 
@@ -93,9 +93,76 @@ lag_can(const struct stream *main)
 }
 
 bool
-lag_has_room(const struct stream *main, struct destination *d)
+lag_has_begun(const struct lag *lag)
 {
-	return lag_can(main) || (lag_find(main, d) != NULL && !atomic_load(&main->holds_lines));
+	const struct stream *reader = lag->reader;
+	bool begun;
+
+	if (lag->queue != NULL)
+		return false;
+	(void)pthread_mutex_lock(&reader->ledger->lock);
+	begun = reader->n_receipts > 0 || reader->read_offset != reader->position || reader->position > lag->begin;
+	(void)pthread_mutex_unlock(&reader->ledger->lock);
+	return begun;
+}
+
+/* The reader, which has not begun, stands where the lag begins. */
+static void
+set_position(struct lag *lag, uint64_t offset, const struct memory *memory)
+{
+	struct stream *reader = lag->reader;
+
+	stream_drop_replays_below(reader, offset);
+	(void)pthread_mutex_lock(&reader->ledger->lock);
+	reader->position = reader->read_offset = reader->settled_to = offset;
+	memory_copy(&reader->position_memory, memory);
+	memory_copy(&reader->memory, memory);
+	(void)pthread_mutex_unlock(&reader->ledger->lock);
+	progress_note(reader);
+}
+
+void
+lag_set_out(struct lag *lag)
+{
+	lag->queue = NULL;
+	set_position(lag, lag->begin, lag->begin_memory);
+}
+
+/* The first span of the main stream, set back to its position, from here on that is not settled. NULL: none. */
+static const struct replay *
+first_unsettled(const struct stream *main, uint64_t from)
+{
+	for (size_t i = 0; i < main->replays.len; i++) {
+		const struct replay *r = &main->replays.items[i];
+
+		if (r->from >= from && !r->silent)
+			return r;
+	}
+	return NULL;
+}
+
+/* What the main stream carried for the lag is given up: the lag begins with the first of it. What the main stream has settled is silent for
+ * the reader, too. */
+static void
+take_carried(struct lag *lag)
+{
+	struct stream *reader = lag->reader;
+	const struct replay *first = first_unsettled(lag->main, reader->position);
+
+	if (first == NULL || first->from >= lag->begin) {
+		lag_set_out(lag);
+		return;
+	}
+	lag->queue = NULL;
+	set_position(lag, first->from, first->before);
+	for (size_t i = 0; i < reader->replays.len && reader->replays.items[i].from < lag->begin; i++) {
+		struct replay *r = &reader->replays.items[i];
+		const struct replay *again = first_unsettled(lag->main, r->from);
+
+		r->silent = again == NULL || again->from != r->from;
+	}
+	lag->begin = first->from;
+	lag->begin_line = 0;
 }
 
 void
@@ -106,6 +173,8 @@ lag_inherit(struct stream *main, struct stream *from)
 
 		stream_inherit(lag->reader, old->reader);
 		lag_set_until(lag, old->until);
+		lag->begin = old->begin;
+		lag->begin_line = old->begin_line;
 		lag->counted_from = old->counted_from;
 		lag->waits = old->waits;
 		lag->lost = old->lost;
@@ -128,6 +197,10 @@ lag_go_back(struct stream *main, uint64_t offset)
 		}
 		if (lag->counted_from > offset)
 			lag->counted_from = offset;
+		if (lag->begin > offset) {
+			lag->begin = offset;
+			lag->begin_line = 0;
+		}
 		lag->waits = reader->position >= lag->until;
 	}
 }
@@ -143,13 +216,16 @@ lag_done(struct stream *main)
 }
 
 void
-lag_rewound(struct stream *reader)
+lag_rewound(struct stream *main)
 {
-	struct lag *lag = reader->lag;
+	for (size_t i = 0; i < main->lags.len; i++) {
+		struct lag *lag = main->lags.items[i];
 
-	if (lag == NULL)
-		return;
-	lag->rewind = false;
-	lag_give_leave_back(lag);
-	lag->first_from = UINT64_MAX;
+		lag->rewind = false;
+		lag_give_leave_back(lag);
+		if (lag->queue != NULL)
+			take_carried(lag);
+		if (lag->counted_from < lag->begin)
+			lag->counted_from = lag->begin;
+	}
 }

@@ -4,9 +4,9 @@
  */
 #include "lag_priv.h"
 
+#include "longship/base/mem.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
-#include "longship/positions/positions.h"
 
 #define SPANS_NOTED_MAX 256 /* of a main stream whose times a reader remembers; behind them lines get new ones */
 
@@ -41,59 +41,48 @@ take_spans(struct lag *lag, uint64_t from)
 			insert_span(lag, r);
 	}
 	(void)pthread_mutex_unlock(&main->ledger->lock);
-	(void)progress_set(main->runtime->positions, lag->reader, NULL, 0);
 }
 
-/* The destination may have lines of it: they get the same times after a crash, too. */
+/* The lag begins with this line; its reader has read nothing yet. Its position is that of the oldest span of which requests may have lines,
+ * from `floor` on. */
 static void
-store_mark(struct lag *lag, const struct receipt *r)
+place(struct lag *lag, const struct receipt *r, uint32_t line, uint64_t floor)
 {
 	struct stream *reader = lag->reader;
-	struct position_mark mark = {.from = r->from, .to = r->to, .base_ns = r->base_ns, .lines = r->to - r->from,
-		.memory = memory_pack(r->before)};
+	const struct receipt *low = r;
 
-	if (!reader->own_times && r->to > r->from)
-		(void)progress_set(reader->runtime->positions, reader, &mark, 1);
-}
-
-/* Sets a reader that has read nothing yet to the beginning of a span. */
-static void
-place(struct lag *lag, const struct receipt *r)
-{
-	struct stream *reader = lag->reader;
-
+	lag->begin = r->from;
+	lag->begin_line = line;
+	mem_free(lag->begin_memory);
+	lag->begin_memory = memory_keep(r->before);
 	(void)pthread_mutex_lock(&reader->ledger->lock);
-	reader->position = reader->read_offset = reader->settled_to = r->from;
+	for (const struct receipt *o = lag->main->oldest; o != NULL && lag->queue != NULL; o = o->next) {
+		if (o->from >= floor && o->from < low->from)
+			low = o;
+	}
+	reader->read_offset = reader->settled_to = r->from;
 	memory_copy(&reader->memory, r->before);
-	memory_copy(&reader->position_memory, r->before);
-	reader->oldest_ns = r->base_ns;
+	reader->position = low->from;
+	memory_copy(&reader->position_memory, low->before);
+	reader->oldest_ns = low->base_ns;
 	(void)pthread_mutex_unlock(&reader->ledger->lock);
-	take_spans(lag, r->from);
+	take_spans(lag, reader->position);
 	if (reader->ops->rewound != NULL)
 		reader->ops->rewound(reader);
+	/* The destination may have lines of what is carried, or of this span: they get the same times after a crash, too. */
+	lag->marked_to = 0;
+	lag_store_marks(lag, lag->queue != NULL || line > 0 ? r->to : 0);
 }
 
-/* Settling moves it, in other threads. */
-static uint64_t
-position_of(struct stream *reader)
+/* Lines of this span, from this one on, come to the lag, too. Its reader has not begun. */
+static void
+begin_earlier(struct lag *lag, const struct receipt *r, uint32_t line)
 {
-	uint64_t position;
-
-	(void)pthread_mutex_lock(&reader->ledger->lock);
-	position = reader->position;
-	(void)pthread_mutex_unlock(&reader->ledger->lock);
-	return position;
-}
-
-static bool
-has_begun(struct stream *reader)
-{
-	bool begun;
-
-	(void)pthread_mutex_lock(&reader->ledger->lock);
-	begun = reader->n_receipts > 0 || reader->read_offset != reader->position;
-	(void)pthread_mutex_unlock(&reader->ledger->lock);
-	return begun;
+	if (r->from < lag->begin) {
+		place(lag, r, line, lag->queue != NULL ? lag->reader->position : r->from);
+	} else if (r->from == lag->begin && line < lag->begin_line) {
+		lag->begin_line = line;
+	}
 }
 
 static void
@@ -107,22 +96,6 @@ send_to_lane(struct lag *lag)
 		lane_wake(lag->reader);
 	else if (lane != NULL)
 		(void)lanes_add(lag->main->runtime->lanes, lag->reader, lane_number(lane));
-}
-
-/* It had joined, and its last requests are still out: it goes on behind what the main stream has sent since. Should they come to nothing,
- * it is rewound and reads all of that. */
-static void
-go_on(struct lag *lag, const struct receipt *r)
-{
-	struct stream *reader = lag->reader;
-
-	if (r->from > reader->read_offset) {
-		reader->read_offset = r->from;
-		memory_copy(&reader->memory, r->before);
-		if (reader->ops->rewound != NULL)
-			reader->ops->rewound(reader);
-	}
-	take_spans(lag, r->from);
 }
 
 /* An earlier generation of the file has a lag of the same destination: its lines go first. */
@@ -152,66 +125,96 @@ free_slot(const struct stream *main)
 	return slot;
 }
 
-/* The destination takes nothing from this span on; lines before `line` of it have been sent. */
-static struct lag *
-open_lag(struct stream *main, struct destination *d, const struct receipt *r, uint32_t line)
+/* Where the lags that the destination has already end, if it has any. */
+static uint64_t
+last_until(const struct stream *main, uint64_t id)
 {
-	struct lag *lag = lag_find(main, d);
-	const struct lag *before = lag_before(main, destination_id(d));
-	bool notes = before == NULL || before->notes;
+	uint64_t until = 0;
 
-	if (!lag_has_room(main, d))
-		return NULL;
-	if (lag == NULL) {
-		lag = lag_add(main, free_slot(main), destination_id(d));
-		lag_bind(lag, d);
-		lag->notes = notes;
-		place(lag, r);
-	} else {
-		lag_set_until(lag, LAG_OPEN);
-		lag->lost = lag->restored = false;
-		lag->notes = notes;
-		if (has_begun(lag->reader))
-			go_on(lag, r);
-		else
-			place(lag, r);
+	for (size_t i = 0; i < main->lags.len; i++) {
+		const struct lag *lag = main->lags.items[i];
+
+		if (lag->id == id && lag->until > until)
+			until = lag->until;
 	}
-	lag->first_from = r->from;
-	lag->first_line = line;
+	return until;
+}
+
+/* The destination takes nothing from this line on. carried: its queue in this lane may have earlier ones. */
+static struct lag *
+open_lag(struct stream *main, struct send_queue *q, const struct receipt *r, uint32_t line, bool carried)
+{
+	struct destination *d = send_queue_destination(q);
+	const struct lag *before = lag_before(main, destination_id(d));
+	uint64_t floor = last_until(main, destination_id(d));
+	struct lag *lag;
+
+	if (!lag_can(main))
+		return NULL;
+	lag = lag_add(main, free_slot(main), destination_id(d));
+	lag_bind(lag, d);
+	lag->notes = before == NULL || before->notes;
+	if (carried) {
+		lag->queue = q;
+		lag->carried = send_queue_submitted(q);
+	}
+	place(lag, r, line, floor);
 	if (atomic_load(&main->removed))
 		atomic_store(&lag->reader->removed, true);
 	send_to_lane(lag);
 	return lag;
 }
-/* ---- What consumers ask ---- */
 
-static void
-leave(struct lag *lag, const struct receipt_run *runs, size_t n)
+/* The same in the middle of a span: what is open of it is submitted first, so that it has a number. */
+static struct lag *
+open_lag_here(struct stream *main, struct send_queue *q, const struct receipt_run *first)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct receipt *r = runs[i].receipt;
+	struct lag *lag;
 
-		/* What the reader of an earlier process has settled is nobody's but the main stream's now. */
-		if (r->from >= lag->reader->read_offset || r->from >= lag->counted_from)
-			receipt_leave(r, runs[i].line, runs[i].lines);
-	}
+	if (lane_current() != NULL)
+		lane_flush_all(lane_current());
+	lag = open_lag(main, q, first->receipt, first->line, send_queue_len(q) > 0);
+	if (lag == NULL)
+		destination_warn_full(send_queue_destination(q), main->name);
+	return lag;
 }
 
-/* The reader is to give the lines the times that they have here. It must where the span was on the wire before, since the destination could
- * have them already; otherwise as long as there is room, and as it does so for all before: lines behind them get times of their reading, which are
- * later. Behind a lag of an earlier process nothing was on the wire that its own marks do not tell. */
+/* ---- What consumers ask ---- */
+
+/* What the destination has already, since the main stream sent it, is nobody's but the main stream's. */
+static void
+leave(struct lag *lag, const struct receipt_run *run)
+{
+	struct receipt *r = run->receipt;
+	uint32_t line = run->line, end = run->line + run->lines;
+
+	if (r->from < lag->counted_from)
+		return;
+	if (!lag_has_begun(lag))
+		begin_earlier(lag, r, line);
+	else if (r->from < lag->begin)
+		return;
+	else if (r->from == lag->begin && line < lag->begin_line)
+		line = lag->begin_line < end ? lag->begin_line : end;
+	if (line < end)
+		receipt_leave(r, line, end - line);
+}
+
+/* The reader is to give the lines the times that they have here, as long as there is room for that, and it does so for all before: lines
+ * behind them get times of their reading, which are later. */
 static void
 note_span(struct lag *lag, const struct receipt *r)
 {
-	if (lag->restored || r->from < lag->reader->read_offset || r->to == r->from || r->from == lag->noted_from)
+	if (!lag->notes || r->from < lag->reader->read_offset || r->to == r->from || r->from == lag->noted_from)
 		return;
 	lag->noted_from = r->from;
-	if (lag->reader->replays.len >= SPANS_NOTED_MAX)
+	if (lag->reader->replays.len >= SPANS_NOTED_MAX) {
 		lag->notes = false;
-	if (r->resent || lag->notes)
-		insert_span(lag, r);
+		return;
+	}
+	insert_span(lag, r);
 	if (r->resent)
-		store_mark(lag, r);
+		lag_store_marks(lag, r->to);
 }
 
 static const struct receipt_run *
@@ -225,14 +228,19 @@ first_run(const struct receipt_run *runs, size_t n)
 	return first;
 }
 
+/* The destination of this lag had the line before it began. */
+static bool
+is_before(const struct lag *lag, const struct receipt_run *run)
+{
+	return run->receipt->from < lag->begin || (run->receipt->from == lag->begin && run->line + run->lines <= lag->begin_line);
+}
+
 static bool
 reader_sends(struct lag *lag, struct destination *d, const struct receipt_run *runs, size_t n)
 {
-	struct lag *other;
-
 	if (lag->destination == d || lag->id == destination_id(d)) {
 		lag_bind(lag, d);
-		if (n == 1 && runs[0].receipt->from == lag->first_from && runs[0].line + runs[0].lines <= lag->first_line)
+		if (n == 1 && is_before(lag, &runs[0]))
 			return false;
 		for (size_t i = 0; i < n; i++)
 			receipt_claim(runs[i].receipt, runs[i].line, runs[i].lines);
@@ -240,11 +248,11 @@ reader_sends(struct lag *lag, struct destination *d, const struct receipt_run *r
 		return true;
 	}
 	/* The last one that comes to a line settles it. */
-	other = lag_find(lag->main, d);
-	for (size_t i = 0; other != NULL && i < n; i++) {
-		uint64_t from = runs[i].receipt->from;
+	for (size_t i = 0; i < n; i++) {
+		const struct lag *other = lag_find_for(lag->main, d, runs[i].receipt->from);
 
-		if (lag_covers(other, from) && other->reader->read_offset <= from)
+		if (other != NULL && runs[i].receipt->from >= other->counted_from && other->reader->read_offset <= runs[i].receipt->from &&
+			!is_before(other, &runs[i]))
 			receipt_leave(runs[i].receipt, runs[i].line, runs[i].lines);
 	}
 	return false;
@@ -268,8 +276,9 @@ lag_reads(const struct batch *b)
 }
 
 bool
-lag_diverts(struct destination *d, const struct batch *b, size_t i)
+lag_diverts(struct send_queue *q, const struct batch *b, size_t i)
 {
+	struct destination *d = send_queue_destination(q);
 	struct receipt_run one;
 	const struct receipt_run *runs, *first;
 	size_t n = batch_runs(b, i, &one, &runs);
@@ -282,24 +291,17 @@ lag_diverts(struct destination *d, const struct batch *b, size_t i)
 	if (s->lag != NULL)
 		return !reader_sends(s->lag, d, runs, n);
 	first = first_run(runs, n);
-	lag = lag_find(s, d);
-	if (lag == NULL || !lag_covers(lag, first->receipt->from)) {
-		if (destination_is_open(d) && lag_before(s, destination_id(d)) == NULL) {
-			s->span_sent = true;
-			return false;
-		}
-		lag = open_lag(s, d, first->receipt, 0);
-		if (lag == NULL) {
-			destination_warn_full(d, s->name);
-			s->span_sent = true;
-			return false;
-		}
-	} else if (first->receipt->from < position_of(lag->reader) && first->receipt->from >= lag->counted_from && !has_begun(lag->reader)) {
-		place(lag, first->receipt);
+	lag = lag_find_for(s, d, first->receipt->from);
+	if (lag == NULL && !(destination_is_open(d) && lag_before(s, destination_id(d)) == NULL))
+		lag = open_lag_here(s, q, first);
+	if (lag == NULL) {
+		s->span_sent = true;
+		return false;
 	}
-	for (size_t k = 0; k < n; k++)
+	for (size_t k = 0; k < n; k++) {
 		note_span(lag, runs[k].receipt);
-	leave(lag, runs, n);
+		leave(lag, &runs[k]);
+	}
 	s->span_skipped = true;
 	return true;
 }
@@ -314,50 +316,55 @@ take_back_reader(struct lag *lag, struct receipt *r)
 }
 
 static void
-take_back_run(struct destination *d, const struct request_run *run, bool was_sent)
+take_back_run(struct send_queue *q, const struct request_run *run, bool was_sent)
 {
-	struct stream *s = run->receipt->stream;
+	struct receipt *r = run->receipt;
+	struct stream *s = r->stream;
 	struct lag *lag;
 
 	if (s->lag != NULL) {
-		take_back_reader(s->lag, run->receipt);
+		take_back_reader(s->lag, r);
 		return;
 	}
-	lag = lag_find(s, d);
-	if (lag == NULL || !lag_covers(lag, run->receipt->from)) {
-		lag = open_lag(s, d, run->receipt, run->line);
-	} else if (has_begun(lag->reader)) {
-		if (run->receipt->from < lag->reader->read_offset) {
-			lag->rewind = true;
-			lane_wake(lag->reader);
-		}
-	} else if (run->receipt->from < position_of(lag->reader)) {
-		place(lag, run->receipt);
-		lag->first_from = run->receipt->from;
-		lag->first_line = run->line;
-	}
-	if (run->receipt->from == lag->first_from && run->line < lag->first_line)
-		lag->first_line = run->line;
-	if (was_sent) {
-		insert_span(lag, run->receipt);
-		store_mark(lag, run->receipt);
-	}
-	receipt_leave(run->receipt, run->line, run->lines);
+	lag = lag_find_for(s, send_queue_destination(q), r->from);
+	if (lag == NULL)
+		lag = open_lag(s, q, r, run->line, false);
+	else
+		begin_earlier(lag, r, run->line);
+	if (was_sent || r->resent)
+		lag_store_marks(lag, r->to);
+	receipt_leave(r, run->line, run->lines);
 }
 
-bool
-lag_take_back(struct lane *lane, struct destination *d, const struct request *r)
+/* A lag that has begun is not where a main stream's request belongs: then that goes out as it is. */
+static bool
+can_take_back(struct destination *d, const struct request *r)
 {
-	(void)lane;
 	if (r->part)
 		return false;
 	for (size_t i = 0; i < r->n_runs; i++) {
-		const struct stream *s = r->runs[i].receipt->stream;
+		const struct receipt *receipt = r->runs[i].receipt;
+		const struct lag *lag;
 
-		if (s->lag == NULL && !lag_has_room(s, d))
+		if (receipt->stream->reads_lag)
+			continue;
+		lag = lag_find_for(receipt->stream, d, receipt->from);
+		if (lag == NULL ? !lag_can(receipt->stream) : lag_has_begun(lag) || receipt->from < lag->counted_from)
 			return false;
 	}
-	for (size_t i = 0; i < r->n_runs; i++)
-		take_back_run(d, &r->runs[i], r->attempts > 0);
+	return true;
+}
+
+bool
+lag_take_back(struct destination *d, const struct request *first)
+{
+	for (const struct request *r = first; r != NULL; r = r->next) {
+		if (!can_take_back(d, r))
+			return false;
+	}
+	for (const struct request *r = first; r != NULL; r = r->next) {
+		for (size_t i = 0; i < r->n_runs; i++)
+			take_back_run(r->queue, &r->runs[i], r->attempts > 0);
+	}
 	return true;
 }

@@ -40,12 +40,23 @@ end_of(const struct lag *lag)
 	return lag->until < lag->main->read_offset ? lag->until : lag->main->read_offset;
 }
 
+/* What the main stream reads again is the reader's: it has left those lines before, and gives them the times of their first reading, which
+ * can be older than those that the reader has given to the lines in front of them. */
+static bool
+may_join(const struct lag *lag)
+{
+	return lag->until != LAG_OPEN || lag->main->next_replay == lag->main->replays.len;
+}
+
 /* It has come as far as the main stream, which serves the destination from here on. */
 static void
 join(struct lag *lag)
 {
-	if (lag->until == LAG_OPEN)
+	if (lag->until == LAG_OPEN) {
+		/* The main stream's times are later, also after a crash. */
+		lag_store_marks(lag, lag->reader->read_offset);
 		lag_set_until(lag, lag->reader->read_offset);
+	}
 	lag_give_leave_back(lag);
 	progress_note(lag->reader);
 }
@@ -80,6 +91,21 @@ may_run(struct lag *lag)
 	return lag->probing;
 }
 
+/* An earlier lag of the same destination has yet to come to its end. */
+static bool
+has_earlier(const struct lag *lag)
+{
+	const struct stream *main = lag->main;
+
+	for (size_t i = 0; i < main->lags.len; i++) {
+		const struct lag *other = main->lags.items[i];
+
+		if (other->id == lag->id && other->until < lag->until && !other->waits)
+			return true;
+	}
+	return false;
+}
+
 bool
 lag_is_held(const struct stream *reader)
 {
@@ -87,7 +113,9 @@ lag_is_held(const struct stream *reader)
 
 	if (lag == NULL || lag->rewind || atomic_load(&reader->ended))
 		return false;
-	if (lag_before(lag->main, lag->id) != NULL)
+	if (lag_before(lag->main, lag->id) != NULL || has_earlier(lag))
+		return true;
+	if (lag->queue != NULL && !send_queue_is_past(lag->queue, lag->carried))
 		return true;
 	if (lag->destination == NULL || destination_is_open(lag->destination))
 		return false;
@@ -118,7 +146,11 @@ lag_run(struct stream *reader, struct lane *lane)
 	}
 	if (atomic_load(&reader->removed))
 		return STREAM_DONE;
+	if (lag->queue != NULL)
+		lag_set_out(lag);
 	if (reader->read_offset >= end_of(lag)) {
+		if (!may_join(lag))
+			return wait_for(reader, LOOK_NS);
 		join(lag);
 		return STREAM_DONE;
 	}
@@ -128,6 +160,8 @@ lag_run(struct stream *reader, struct lane *lane)
 	if (lag->probing && lag->emitted)
 		lane_flush(lane);
 	if (reader->read_offset >= end_of(lag)) {
+		if (!may_join(lag))
+			return wait_for(reader, LOOK_NS);
 		join(lag);
 		return STREAM_DONE;
 	}

@@ -39,6 +39,47 @@ lag_parse_cursor(const char *text, uint64_t *ret_id, uint64_t *ret_until)
 	return strcmp(text + end, "-") == 0 || str_to_u64(str_from(text + end), ret_until);
 }
 
+struct marks_made {
+	VEC(struct position_mark) marks;
+	VEC(struct memory *) kept;
+};
+
+static void
+add_mark(struct marks_made *m, uint64_t from, uint64_t to, int64_t base_ns, const struct memory *before)
+{
+	struct memory *kept = memory_keep(before);
+
+	vec_push(&m->kept, kept);
+	vec_push(&m->marks, ((struct position_mark){.from = from, .to = to, .base_ns = base_ns, .lines = to - from, .memory = memory_pack(kept)}));
+}
+
+void
+lag_store_marks(struct lag *lag, uint64_t below)
+{
+	struct stream *reader = lag->reader;
+	struct marks_made m = {0};
+
+	(void)pthread_mutex_lock(&reader->ledger->lock);
+	for (const struct receipt *r = reader->own_times ? NULL : reader->oldest; r != NULL; r = r->next) {
+		if (r->from >= lag->marked_to && r->from < below && r->to > r->from)
+			add_mark(&m, r->from, r->to, r->base_ns, r->before);
+	}
+	(void)pthread_mutex_unlock(&reader->ledger->lock);
+	for (size_t i = reader->next_replay; i < reader->replays.len && !reader->own_times; i++) {
+		const struct replay *r = &reader->replays.items[i];
+
+		if (r->from >= lag->marked_to && r->from < below && r->has_base)
+			add_mark(&m, r->from, r->to, r->base_ns, r->before);
+	}
+	(void)progress_set(reader->runtime->positions, reader, m.marks.items, m.marks.len);
+	if (below > lag->marked_to)
+		lag->marked_to = below;
+	for (size_t i = 0; i < m.kept.len; i++)
+		mem_free(m.kept.items[i]);
+	vec_done(&m.kept);
+	vec_done(&m.marks);
+}
+
 static void
 restore_one(struct stream *main, unsigned slot)
 {
@@ -47,7 +88,7 @@ restore_one(struct stream *main, unsigned slot)
 
 	(void)stream_restore(reader);
 	if (lag_parse_cursor(reader->position_cursor, &lag->id, &lag->until)) {
-		lag->counted_from = reader->position;
+		lag->counted_from = lag->begin = reader->position;
 		lag->restored = true;
 		lag->waits = reader->position >= lag->until;
 		mem_free(reader->position_cursor);

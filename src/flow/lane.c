@@ -414,6 +414,12 @@ lane_flush(struct lane *lane)
 		flush_open(lane, 0, true);
 }
 
+void
+lane_flush_all(struct lane *lane)
+{
+	flush_open(lane, 0, true);
+}
+
 static void
 let_go(struct lane *lane, struct stream *s)
 {
@@ -538,16 +544,23 @@ static void
 take_back(struct lane *lane)
 {
 	struct sender *sender = lane->lanes->runtime->sender;
-	struct request *r;
+	struct request *first;
 
 	lane->parked_seen = sender_parked(sender);
 	flush_open(lane, 0, true);
-	while ((r = sender_take_parked(sender, lane->number)) != NULL) {
-		if (lag_take_back(lane, r->destination, r))
+	while ((first = sender_take_parked(sender, lane->number)) != NULL) {
+		if (!lag_take_back(first->destination, first)) {
+			sender_keep(first);
+			continue;
+		}
+		for (struct request *r = first, *next; r != NULL; r = next) {
+			next = r->next;
 			request_free(r);
-		else
-			sender_keep(r);
+		}
 	}
+	(void)pthread_mutex_lock(&lane->lock);
+	lane->kicked = true; /* readers may have waited for what was taken back */
+	(void)pthread_mutex_unlock(&lane->lock);
 }
 
 static void
@@ -849,11 +862,11 @@ rewind_lane(struct lane *lane)
 		struct stream *s = lane->streams.items[i];
 
 		stream_rewind(s);
-		if (s->reads_lag)
-			lag_rewound(s);
 		atomic_store(&s->ended, false);
 		push_ready(lane, s);
 	}
+	for (size_t i = 0; i < lane->streams.len; i++)
+		lag_rewound(lane->streams.items[i]);
 	(void)pthread_mutex_unlock(&lane->lock);
 }
 

@@ -40,7 +40,9 @@ struct send_queue {
 	struct http_call *call;      /* sender thread */
 	bool on_wire;                /* the same, under the lock; also while its answer is dealt with */
 	int64_t started_ns;          /* monotonic, of the call */
+	uint64_t submitted;          /* number of the last request; under the lock */
 	bool keep;                   /* its requests cannot be left to readers of lags; until it is empty. Under the lock */
+	bool watched;                /* the destination is stuck, and is to be parked when the queue is full. Under the lock */
 };
 
 struct sender {
@@ -64,6 +66,8 @@ struct sender {
 	uint64_t window_bytes;
 	uint64_t leaving_bytes; /* of the window, once positions are written */
 	struct send_queue *first; /* where the next turn starts to look: fairness */
+	bool lively_known;        /* lively_until_ns is that of this look */
+	int64_t lively_until_ns;  /* something on the wire may still be answered soon; 0: nothing */
 	int64_t store_logged_ns, store_retry_ns;
 	VEC(struct receipt *) unmarked;
 	VEC(struct send_queue *) starting;
@@ -124,6 +128,34 @@ send_queue_full(const struct send_queue *q)
 	return send_queue_len(q) >= SEND_QUEUE_MAX;
 }
 
+uint64_t
+send_queue_submitted(const struct send_queue *q)
+{
+	uint64_t number;
+
+	(void)pthread_mutex_lock(&q->sender->lock);
+	number = q->submitted;
+	(void)pthread_mutex_unlock(&q->sender->lock);
+	return number;
+}
+
+bool
+send_queue_is_past(const struct send_queue *q, uint64_t number)
+{
+	bool past;
+
+	(void)pthread_mutex_lock(&q->sender->lock);
+	past = q->head == NULL || q->head->number > number;
+	(void)pthread_mutex_unlock(&q->sender->lock);
+	return past;
+}
+
+struct destination *
+send_queue_destination(const struct send_queue *q)
+{
+	return q->destination;
+}
+
 /* What it holds is to be left to readers of lags. Lock held. */
 static bool
 is_parked(const struct send_queue *q)
@@ -135,22 +167,28 @@ void
 sender_submit(struct send_queue *q, struct request *r)
 {
 	struct sender *s = q->sender;
-	bool first;
+	bool wake;
 
 	r->next = NULL;
 	r->queue = q;
 	r->destination = q->destination;
 	(void)pthread_mutex_lock(&s->lock);
-	first = q->head == NULL;
+	r->number = ++q->submitted;
+	wake = q->head == NULL;
 	*q->end = r;
 	q->end = &r->next;
 	s->queued++;
 	(void)atomic_fetch_add(&q->n, 1);
 	if (is_parked(q))
 		(void)atomic_fetch_add(&s->parked, 1);
+	if (q->watched && send_queue_full(q)) {
+		q->watched = false;
+		wake = true;
+	}
 	(void)pthread_mutex_unlock(&s->lock);
-	/* Behind another request of its queue it cannot go out before that one has ended, which wakes the sender anyway. */
-	if (first)
+	/* Behind another request of its queue it cannot go out before that one has ended, which wakes the sender anyway: but that may be
+	 * long, where nothing is answered, and a stream waits for it now. */
+	if (wake)
 		http_client_wake(s->client);
 }
 
@@ -176,44 +214,63 @@ sender_parked(const struct sender *s)
 	return atomic_load(&s->parked);
 }
 
+/* All that is queued for it. Lock held. */
+static struct request *
+take_all(struct send_queue *q)
+{
+	struct request *first = q->head;
+
+	for (struct request *r = first; r != NULL; r = r->next) {
+		if (r->in_window)
+			q->sender->taken_bytes += r->source_bytes;
+		r->in_window = false;
+		q->sender->queued--;
+	}
+	q->head = NULL;
+	q->end = &q->head;
+	atomic_store(&q->n, 0);
+	return first;
+}
+
 struct request *
 sender_take_parked(struct sender *s, uint32_t lane)
 {
-	struct request *r = NULL;
+	struct request *first = NULL;
 
 	(void)pthread_mutex_lock(&s->lock);
-	for (struct send_queue *q = s->queues; q != NULL && r == NULL; q = q->next) {
-		if (q->lane != lane || q->head == NULL || q->on_wire || !is_parked(q))
-			continue;
-		r = pop(q);
-		r->next = NULL;
-		if (r->in_window)
-			s->taken_bytes += r->source_bytes;
-		r->in_window = false;
+	for (struct send_queue *q = s->queues; q != NULL && first == NULL; q = q->next) {
+		if (q->lane == lane && q->head != NULL && !q->on_wire && is_parked(q))
+			first = take_all(q);
 	}
 	(void)pthread_cond_broadcast(&s->changed);
 	(void)pthread_mutex_unlock(&s->lock);
-	return r;
+	/* There is room in the window, and the destination can be tried again. */
+	if (first != NULL)
+		http_client_wake(s->client);
+	return first;
 }
 
 void
-sender_keep(struct request *r)
+sender_keep(struct request *first)
 {
-	struct send_queue *q = r->queue;
+	struct send_queue *q = first->queue;
 	struct sender *s = q->sender;
+	struct request *last = first;
+	unsigned n = 1;
 
+	for (; last->next != NULL; last = last->next)
+		n++;
 	(void)pthread_mutex_lock(&s->lock);
-	r->next = q->head;
+	last->next = q->head;
 	if (q->head == NULL)
-		q->end = &r->next;
-	q->head = r;
+		q->end = &last->next;
+	q->head = first;
 	q->keep = true;
-	s->queued++;
-	(void)atomic_fetch_add(&q->n, 1);
+	s->queued += n;
+	(void)atomic_fetch_add(&q->n, n);
 	(void)pthread_mutex_unlock(&s->lock);
 	http_client_wake(s->client);
 }
-
 
 /* The head is done, or `parts` of it stand in its place. */
 static void
@@ -228,7 +285,9 @@ replace_head(struct send_queue *q, struct request *parts)
 	r = pop(q);
 	if (parts != NULL) {
 		left = parts->source_bytes;
+		parts->number = r->number;
 		for (; last->next != NULL; last = last->next) {
+			last->next->number = r->number;
 			left += last->next->source_bytes;
 			n++;
 		}
@@ -274,10 +333,11 @@ release(struct send_queue *q)
 
 	(void)pthread_mutex_lock(&s->lock);
 	q->on_wire = false;
-	if (q->head != NULL && is_parked(q)) {
+	if (q->head != NULL && is_parked(q))
 		(void)atomic_fetch_add(&s->parked, 1);
+	/* Readers wait for what was on the wire, and for the destination's state. */
+	if (is_parked(q) || atomic_load(&q->destination->lags) > 0)
 		s->kick = true;
-	}
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -320,20 +380,36 @@ on_done(void *ptr, const struct http_result *result)
 	release(q);
 }
 
+/* A request is on the wire that has not been there for long: until when that is so. 0: there is none. Lock held. */
+static int64_t
+lively_until(struct sender *s, int64_t now)
+{
+	if (s->lively_known)
+		return s->lively_until_ns;
+	s->lively_known = true;
+	s->lively_until_ns = 0;
+	for (const struct send_queue *q = s->queues; q != NULL; q = q->next) {
+		if (q->call != NULL && q->started_ns + SILENT_NS > now && q->started_ns + SILENT_NS > s->lively_until_ns)
+			s->lively_until_ns = q->started_ns + SILENT_NS;
+	}
+	return s->lively_until_ns;
+}
+
 /* The head of q may go out now. Lock held. */
 static bool
-may_start(const struct sender *s, const struct send_queue *q, int64_t now)
+may_start(struct sender *s, const struct send_queue *q, int64_t now)
 {
 	uint64_t window = s->window_bytes;
 
 	if (q->head == NULL || q->call != NULL || q->destination->retry_at_ns > now || is_parked(q))
 		return false;
-	if (s->quiesce && (q->destination->failures > 0 || now >= s->quiesce_until_ns))
+	if (s->quiesce && (s->quiesced || q->destination->failures > 0 || now >= s->quiesce_until_ns))
 		return false;
 	if (q->head->in_window || window == 0 || window + q->head->source_bytes <= SENT_WINDOW_BYTES)
 		return true;
-	/* What failed and may have been stored fills the window until it is through: it must not stop the other destinations. */
-	return s->on_wire == 0 && s->starting.len == 0;
+	/* What failed and may have been stored fills the window until it is through, and what is not answered until its time-out: they
+	 * must not stop the other destinations. */
+	return lively_until(s, now) == 0 && s->starting.len == 0;
 }
 
 /* The destination's credentials are there. Lock held. */
@@ -367,41 +443,79 @@ note_unmarked(struct sender *s, const struct request *r)
 	}
 }
 
-/* Leaves what a stuck destination has to readers of lags, and gives it leave to try again when its time has come. Lock held. */
+static void
+sooner(int64_t *again, int64_t at)
+{
+	if (at < *again)
+		*again = at;
+}
+
+/* A stuck destination that holds streams up is parked: what lanes have for it is left to readers of lags. Lock held. */
 static void
 park(struct sender *s, struct send_queue *q, int64_t now, int64_t *again)
 {
 	struct destination *d = q->destination;
+
+	q->watched = false;
+	if (q->head == NULL || !destination_is_stuck(d, now, again))
+		return;
+	q->watched = !send_queue_full(q);
+	if (q->watched || !destination_may_park(d, now))
+		return;
+	destination_set_state(d, DESTINATION_PARKED);
+	(void)atomic_fetch_add(&s->parked, 1);
+	s->kick = true;
+	if (d->on_wire == 0)
+		sooner(again, d->retry_at_ns);
+}
+
+/* Lanes have yet to take back what they have for it. Lock held. */
+static bool
+is_held_by_lanes(const struct sender *s, const struct destination *d)
+{
+	for (const struct send_queue *q = s->queues; q != NULL; q = q->next) {
+		if (q->destination == d && q->head != NULL && !q->keep)
+			return true;
+	}
+	return false;
+}
+
+/* Leave to send one request, when the time has come. Lock held. */
+static void
+unpark(struct sender *s, struct destination *d, int64_t now, int64_t *again)
+{
 	int state = atomic_load(&d->state);
+	int64_t lost = atomic_load(&d->probe_ns) + PROBE_LOST_NS;
+
+	if (d->on_wire > 0)
+		return;
+	if (state == DESTINATION_PARKED && d->retry_at_ns > now) {
+		sooner(again, d->retry_at_ns);
+	} else if (state == DESTINATION_PARKED && is_held_by_lanes(s, d)) {
+		(void)atomic_fetch_add(&s->parked, 1);
+		s->kick = true;
+	} else if (state == DESTINATION_PARKED || (state == DESTINATION_PROBING && lost <= now)) {
+		destination_set_state(d, DESTINATION_PROBE); /* in the latter case, what was to be sent came to nothing */
+		s->kick = true;
+	} else if (state == DESTINATION_PROBING) {
+		sooner(again, lost);
+	}
+}
+
+/* Lock held. */
+static void
+look_after(struct sender *s, struct send_queue *q, int64_t now, int64_t *again)
+{
+	struct destination *d = q->destination;
 
 	if (q->call != NULL && (d->started_ns == 0 || q->started_ns < d->started_ns))
 		d->started_ns = q->started_ns;
-	if (state == DESTINATION_OPEN) {
-		if (q->head == NULL || s->quiesce || !destination_is_stuck(d, now, again) || atomic_load(&q->n) < SEND_QUEUE_MAX ||
-			!destination_may_park(d, now))
-			return;
-		destination_set_state(d, DESTINATION_PARKED);
-		(void)atomic_fetch_add(&s->parked, 1);
-		s->kick = true;
-		if (d->on_wire == 0 && d->retry_at_ns < *again)
-			*again = d->retry_at_ns > now ? d->retry_at_ns : now;
-	} else if (state == DESTINATION_PARKED && d->on_wire == 0 && !q->keep) {
-		if (q->head != NULL) {
-			(void)atomic_fetch_add(&s->parked, 1);
-			s->kick = true;
-		}
-		if (d->retry_at_ns > now) {
-			*again = d->retry_at_ns < *again ? d->retry_at_ns : *again;
-		} else {
-			destination_set_state(d, DESTINATION_PROBE);
-			s->kick = true;
-		}
-	} else if (state == DESTINATION_PROBING && d->on_wire == 0 && now - atomic_load(&d->probe_ns) > PROBE_LOST_NS) {
-		destination_set_state(d, DESTINATION_PROBE); /* what was to be sent came to nothing */
-		s->kick = true;
-	} else if (state == DESTINATION_PROBING) {
-		*again = now + PROBE_LOST_NS < *again ? now + PROBE_LOST_NS : *again;
-	}
+	if (s->quiesce)
+		return; /* lanes can do nothing, and all is given up soon */
+	if (destination_is_open(d))
+		park(s, q, now, again);
+	else
+		unpark(s, d, now, again);
 }
 
 /* Fills s->starting, and s->unmarked with the spans that go out for the first time. Returns when to look again (monotonic). */
@@ -416,10 +530,11 @@ pick(struct sender *s)
 	(void)pthread_mutex_lock(&s->lock);
 	q = s->first != NULL ? s->first : s->queues;
 	s->first = NULL;
+	s->lively_known = false;
 	s->window_bytes -= s->taken_bytes;
 	s->taken_bytes = 0;
 	for (struct send_queue *begin = q; q != NULL && !s->stop && !s->cut_off;) {
-		park(s, q, now, &again);
+		look_after(s, q, now, &again);
 		if (may_start(s, q, now) && may_log_in(s, q)) {
 			q->on_wire = true;
 			if (!q->head->in_window) {
@@ -438,6 +553,10 @@ pick(struct sender *s)
 		if (q == begin)
 			break;
 	}
+	if (s->first != NULL && s->starting.len > 0)
+		sooner(&again, now + SILENT_NS);
+	else if (s->first != NULL && lively_until(s, now) > 0)
+		sooner(&again, s->lively_until_ns);
 	(void)pthread_mutex_unlock(&s->lock);
 	return again;
 }

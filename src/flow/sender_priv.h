@@ -7,6 +7,8 @@
 #include "longship/flow/sender.h"
 #include "longship/os/http_client.h"
 
+#define SILENT_NS (2 * NS_PER_S) /* without an answer, and a request is taken to be one that gets none soon */
+
 struct destination {
 	_Atomic unsigned refs;
 	struct runtime *runtime;

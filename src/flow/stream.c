@@ -97,16 +97,31 @@ stream_drop_replays(struct stream *s)
 }
 
 void
+stream_drop_replays_below(struct stream *s, uint64_t offset)
+{
+	size_t n = 0;
+
+	assert(s->reads_lag); /* nothing is in flight with its replays */
+	while (n < s->replays.len && s->replays.items[n].from < offset)
+		replay_done(&s->replays.items[n++]);
+	if (n > 0)
+		memmove(s->replays.items, s->replays.items + n, (s->replays.len - n) * sizeof(s->replays.items[0]));
+	s->replays.len -= n;
+	s->next_replay = 0;
+}
+
+void
 stream_unref(struct stream *s)
 {
 	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
 		return;
 	assert(s->oldest == NULL && s->passed == NULL && s->lane == NULL);
 	lag_done(s);
-	stream_drop_replays(s);
+	/* In this order: readers may be ahead of what is given up. */
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	ledger_close_pool(s->ledger, s);
 	(void)pthread_mutex_unlock(&s->ledger->lock);
+	stream_drop_replays(s);
 	leave_ledger(s);
 	mem_free(s->debts);
 	vec_done(&s->lags);

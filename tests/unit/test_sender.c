@@ -609,6 +609,99 @@ test_sender__alive(void **state)
 	assert_true(sender_alive(f->path.runtime.sender));
 }
 
+/* ---- An endpoint that takes connections, and never answers ---- */
+
+struct silent {
+	int fd;
+	struct destination *destination;
+	struct send_queue *queue;
+};
+
+static void
+silent_start(struct fixture *f, struct silent *s)
+{
+	const struct destination_options options = {.remote_timeout_ns = 60 * NS_PER_S, .min_backoff_ns = 40 * NS_PER_MS,
+		.max_backoff_ns = 80 * NS_PER_MS};
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	struct http_target *target;
+	char url[64];
+
+	s->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_true(s->fd >= 0 && bind(s->fd, (struct sockaddr *)&at, len) == 0 && listen(s->fd, 64) == 0);
+	assert_int_equal(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/push", ntohs(at.sin_port));
+	target = http_target_new(&(struct http_options){.url = url});
+	s->destination = destination_new(&f->path.runtime, "test.writer", target, STR("silent"), STR("tenant"), &options);
+	http_target_unref(target);
+	s->queue = send_queue_new(s->destination, 1);
+}
+
+/* Its connections are reset; what is queued for it is given up. */
+static void
+silent_stop(struct fixture *f, struct silent *s)
+{
+	(void)close(s->fd);
+	lanes_park(f->path.runtime.lanes);
+	send_queue_free(s->queue);
+	lanes_resume(f->path.runtime.lanes);
+	destination_unref(s->destination);
+}
+
+static void
+submit(struct send_queue *q, uint64_t source_bytes)
+{
+	struct request *r = request_new(memcpy(mem_alloc(1), "x", 1), 1, NULL, 0, NULL, 0);
+
+	r->source_bytes = source_bytes;
+	sender_submit(q, r);
+}
+
+/* It is known to give no answer before anything waits for it: it is parked when something does, and not at its time-out. */
+static void
+test_sender__parks_when_the_queue_fills_late(void **state)
+{
+	struct fixture *f = *state;
+	struct silent silent;
+	struct send_queue *live = send_queue_new(f->destination, 1);
+	int64_t begin;
+
+	silent_start(f, &silent);
+	submit(live, 1);
+	wait_until(send_queue_len(live) == 0);
+	begin = clock_mono_ns();
+	submit(silent.queue, 1);
+	wait_until(clock_mono_ns() - begin > 2500 * NS_PER_MS);
+	assert_true(destination_is_open(silent.destination));
+	submit(silent.queue, 1);
+	wait_until(!destination_is_open(silent.destination));
+	silent_stop(f, &silent);
+	lanes_park(f->path.runtime.lanes);
+	send_queue_free(live);
+	lanes_resume(f->path.runtime.lanes);
+}
+
+/* What gets no answer fills the sent window until its time-out: others go on. */
+static void
+test_sender__silence_does_not_fill_the_window(void **state)
+{
+	struct fixture *f = *state;
+	struct silent silent;
+	struct send_queue *live = send_queue_new(f->destination, 1);
+
+	silent_start(f, &silent);
+	submit(silent.queue, SENT_WINDOW_BYTES);
+	wait_until(poll(&(struct pollfd){.fd = silent.fd, .events = POLLIN}, 1, 0) == 1); /* it is on the wire */
+	for (size_t i = 0; i < 3; i++)
+		submit(live, 1000);
+	wait_until(send_queue_len(live) == 0);
+	assert_int_equal(send_queue_len(silent.queue), 1);
+	silent_stop(f, &silent);
+	lanes_park(f->path.runtime.lanes);
+	send_queue_free(live);
+	lanes_resume(f->path.runtime.lanes);
+}
+
 int
 main(void)
 {
@@ -631,6 +724,8 @@ main(void)
 		T(test_sender__drain),
 		T(test_sender__drain_cut_off),
 		T(test_sender__alive),
+		T(test_sender__parks_when_the_queue_fills_late),
+		T(test_sender__silence_does_not_fill_the_window),
 		T(test_outlet__one_batch),
 		T(test_outlet__labels_that_loki_cannot_read),
 	};

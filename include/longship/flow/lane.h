@@ -68,6 +68,8 @@ bool lane_pace(struct pace *, int64_t cost_ns);
 
 /* Sends what is open in this lane now, unless a queue is full: for a source whose client waits until its entries are stored. */
 void lane_flush(struct lane *);
+/* The same, also where queues are full: what is open leaves the lane. */
+void lane_flush_all(struct lane *);
 
 /* Things that a consumer holds open in a lane (an open batch): flushed when their time has come, on drain, when memory is scarce,
  * and when the lane is parked (then by the control thread). Linked into the lane by the consumer, in that lane's thread. */

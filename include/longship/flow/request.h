@@ -38,6 +38,7 @@ struct request {
 	struct request *next;
 	struct send_queue *queue; /* set when it is submitted */
 	struct destination *destination;
+	uint64_t number;        /* in its queue; that of a part is that of the whole */
 	char *body;             /* compressed; owned */
 	size_t body_bytes;
 	uint64_t source_bytes;  /* of its lines: what counts in the sent window */

@@ -84,15 +84,20 @@ bool send_queue_full(const struct send_queue *);
 unsigned send_queue_len(const struct send_queue *);
 /* Its destination is not parked. Any thread. */
 bool send_queue_is_open(const struct send_queue *);
+/* Any thread. */
+struct destination *send_queue_destination(const struct send_queue *);
+/* Requests are numbered as they are submitted, from 1: the last number; and whether all up to this one are gone. Any thread. */
+uint64_t send_queue_submitted(const struct send_queue *);
+bool send_queue_is_past(const struct send_queue *, uint64_t number);
 /* Takes the request. Lane thread. */
 void sender_submit(struct send_queue *, struct request *);
 
 /* Counts up when there may be something for sender_take_parked. Any thread. */
 uint64_t sender_parked(const struct sender *);
-/* A request of this lane for a parked destination, oldest first for each queue, or NULL; the caller's. Lane thread. */
+/* All requests of this lane for a parked destination, oldest first, linked; NULL: none. The caller's. Lane thread. */
 struct request *sender_take_parked(struct sender *, uint32_t lane);
-/* It has to stay, after all: back into its place, and those behind it are not offered any more. Lane thread. */
-void sender_keep(struct request *);
+/* They have to stay, after all: back into their place, and they are not offered any more. Lane thread. */
+void sender_keep(struct request *first);
 
 struct sender *sender_new(struct runtime *);
 /* Positions have moved without a request (all lines filtered): writes them soon. Any thread. */

@@ -174,8 +174,9 @@ void stream_emit(struct stream *, struct batch *);
 /* Ends it: lines were read; read_offset moves. A source without offsets has set receipt->cursor before. L. */
 void stream_end(struct stream *, struct lane *, struct receipt *, uint32_t lines);
 
-/* Spans that were read before are read as if they were new. L. */
+/* Spans that were read before are read as if they were new: all, or those that begin below an offset, of a reader of a lag. L. */
 void stream_drop_replays(struct stream *);
+void stream_drop_replays_below(struct stream *, uint64_t offset);
 /* Gives up all that is unsettled and sets the stream back to its position; the lane is parked and no request carries its lines. */
 void stream_rewind(struct stream *);
 

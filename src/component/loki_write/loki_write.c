@@ -282,7 +282,7 @@ add_entries(struct outlet *o, const struct batch *b, size_t i, size_t end)
 		return true;
 	}
 	for (; i < end; i++) {
-		if (lag_diverts(d, b, i))
+		if (lag_diverts(outlet_queue(o), b, i))
 			continue;
 		outlet_add_run(o, b, i, i + 1);
 		added = true;

@@ -109,6 +109,12 @@ outlet_destination(const struct outlet *o)
 }
 
 struct send_queue *
+outlet_queue(const struct outlet *o)
+{
+	return o->queue;
+}
+
+struct send_queue *
 outlet_pressure(const struct outlet *o)
 {
 	return o->options.queue_max == 0 && send_queue_full(o->queue) ? o->queue : NULL;

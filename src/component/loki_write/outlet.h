@@ -48,5 +48,7 @@ struct destination *outlet_destination(const struct outlet *);
 void outlet_add(struct outlet *, const struct batch *, size_t i);
 /* Adds entries [i, end) that all have the label set of entry i. */
 void outlet_add_run(struct outlet *, const struct batch *, size_t i, size_t end);
+/* Where its requests go. */
+struct send_queue *outlet_queue(const struct outlet *);
 /* The queue that readers should wait for, or NULL. */
 struct send_queue *outlet_pressure(const struct outlet *);
