@@ -75,6 +75,8 @@ loki.source.file "f" {{
 	targets    = [
 {targets},
 	]
+	flush_partial_after = "30s"
+	rotated_wait        = "30s"
 	forward_to = [{"loki.process.p" if stage else "loki.write.w"}.receiver]
 }}
 loki.process "p" {{

@@ -27,14 +27,22 @@ struct file_test {
 	char names[FILES_MAX][128];
 };
 
+/* Of the component, or squashed into its arguments. */
 FIXTURE void *
 arg(struct file_test *f, const char *name)
 {
 	const struct arg_spec *spec = loki_source_file.args;
+	size_t base = 0;
 
-	while (strcmp(spec->name, name) != 0)
-		spec++;
-	return (char *)f->args + spec->offset;
+	while (spec->name == NULL || strcmp(spec->name, name) != 0) {
+		if (spec->kind == ARG_SQUASH) {
+			base = spec->offset;
+			spec = spec->sub;
+		} else {
+			spec++;
+		}
+	}
+	return (char *)f->args + base + spec->offset;
 }
 
 FIXTURE const char *
@@ -72,6 +80,8 @@ setup(void **state)
 	sink_init(&f->sink, SINK_HOLD);
 	f->items[0] = &f->sink.component;
 	f->args = mem_zalloc(loki_source_file.args_size);
+	*(int64_t *)arg(f, "flush_partial_after") = 5 * NS_PER_S;
+	*(int64_t *)arg(f, "rotated_wait") = 10 * NS_PER_S;
 	(void)pthread_mutex_init(&f->node.health_lock, NULL);
 	f->node.component = (struct component){.magic = COMPONENT_MAGIC, .type = &loki_source_file, .id = "loki.source.file.t",
 		.runtime = &f->path.runtime, .node = &f->node, .state = mem_zalloc(loki_source_file.state_size)};

@@ -633,6 +633,77 @@ test_source_file__compressed_before_anything_was_read(void **state)
 	expect_order(f, "three", "one two three ");
 }
 
+static size_t
+descriptors_of(struct file_test *f, const char *name)
+{
+	char line[512], path[128];
+	FILE *p;
+	size_t n = 0;
+
+	(void)snprintf(line, sizeof(line), "ls -l /proc/%d/fd 2>&- | grep -c '%s'", (int)getpid(), in_dir(f, name, path));
+	p = popen(line, "re"); /* NOLINT(cert-env33-c) */
+	assert_true(p != NULL && fscanf(p, "%zu", &n) == 1);
+	(void)pclose(p);
+	return n;
+}
+
+/* The last line without its end is sent when nothing was added for a while; the file stays open longer. */
+static void
+test_source_file__waits_of_a_rotated_file(void **state)
+{
+	struct file_test *f = *state;
+	int64_t begun;
+
+	*(int64_t *)arg(f, "flush_partial_after") = 200 * NS_PER_MS;
+	*(int64_t *)arg(f, "rotated_wait") = 1500 * NS_PER_MS;
+	append(f, "a.log", "one\ntw");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	begun = clock_mono_ns();
+	while (clock_mono_ns() - begun < 400 * NS_PER_MS) /* longer than both would count since it was written last */
+		turn(f);
+	assert_int_equal(seen(f, "tw"), 0);
+	begun = clock_mono_ns();
+	rename_to(f, "a.log", "a.log.1");
+	append(f, "a.log", "four\n");
+	turn_until(seen(f, "tw") == 1);
+	assert_true(clock_mono_ns() - begun >= 200 * NS_PER_MS);
+	append(f, "a.log.1", "late\n");
+	turn_until(seen(f, "late") == 1);
+	settle(f);
+	begun = clock_mono_ns();
+	turn_until((settle(f), descriptors_of(f, "a.log.1") == 0));
+	assert_in_range(clock_mono_ns() - begun, 1000 * NS_PER_MS, PATIENCE_NS);
+}
+
+/* A quiet file that is renamed: its writer may write once more, before it opens the new one. */
+static void
+test_source_file__written_after_it_was_renamed(void **state)
+{
+	struct file_test *f = *state;
+	int64_t begun;
+
+	*(int64_t *)arg(f, "flush_partial_after") = 100 * NS_PER_MS;
+	*(int64_t *)arg(f, "rotated_wait") = 600 * NS_PER_MS;
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	begun = clock_mono_ns();
+	while (clock_mono_ns() - begun < 700 * NS_PER_MS)
+		turn(f);
+	rename_to(f, "a.log", "a.log.1");
+	append(f, "a.log", "three\n");
+	turn_until(seen(f, "three") == 1);
+	begun = clock_mono_ns();
+	while (clock_mono_ns() - begun < 300 * NS_PER_MS)
+		turn(f);
+	append(f, "a.log.1", "two\n");
+	turn_until(seen(f, "two") == 1);
+}
+
 /* A compressed file is younger than the generation behind it. */
 static void
 test_source_file__compressed_ones_in_order(void **state)
@@ -906,6 +977,8 @@ main(void)
 		T(test_source_file__compressed_and_settled_in_part),
 		T(test_source_file__compressed_before_anything_was_read),
 		T(test_source_file__compressed_ones_in_order),
+		T(test_source_file__waits_of_a_rotated_file),
+		T(test_source_file__written_after_it_was_renamed),
 		T(test_source_file__renamed_while_empty),
 		T(test_source_file__renamed_again_while_the_path_names_nothing),
 		T(test_source_file__copytruncate_three_times_and_a_crash),

@@ -184,14 +184,22 @@ all_came(struct world *w, const struct model **ret_model, size_t *ret_line)
 
 /* ---- The world ---- */
 
+/* Of the component, or squashed into its arguments. */
 static void *
 arg(struct world *w, const char *name)
 {
 	const struct arg_spec *spec = loki_source_file.args;
+	size_t base = 0;
 
-	while (strcmp(spec->name, name) != 0)
-		spec++;
-	return (char *)w->args + spec->offset;
+	while (spec->name == NULL || strcmp(spec->name, name) != 0) {
+		if (spec->kind == ARG_SQUASH) {
+			base = spec->offset;
+			spec = spec->sub;
+		} else {
+			spec++;
+		}
+	}
+	return (char *)w->args + base + spec->offset;
 }
 
 static const char *
@@ -538,6 +546,8 @@ make_world(struct world *w, uint64_t seed)
 	w->sink = (struct component){.magic = COMPONENT_MAGIC, .type = &sink_of_model, .id = "test.sink", .state = w};
 	w->items[0] = &w->sink;
 	w->args = mem_zalloc(loki_source_file.args_size);
+	*(int64_t *)arg(w, "flush_partial_after") = 60 * NS_PER_S; /* a writer that stands still for a while is no fault */
+	*(int64_t *)arg(w, "rotated_wait") = 60 * NS_PER_S;
 	(void)pthread_mutex_init(&w->node.health_lock, NULL);
 	w->node.component = (struct component){.magic = COMPONENT_MAGIC, .type = &loki_source_file, .id = "loki.source.file.t",
 		.runtime = &w->path.runtime, .node = &w->node, .state = mem_zalloc(loki_source_file.state_size)};

@@ -55,6 +55,12 @@ const struct arg_spec content_spec[] = {
 		.doc = "What becomes of bytes that are not UTF-8: they stay, become U+FFFD, or \\xNN. With encoding = \"UTF-8\" they do not stay."},
 	{.name = "long_lines", .kind = ARG_BLOCK, .offset = offsetof(struct content_args, long_lines), .sub = long_lines_spec,
 		.sub_size = sizeof(struct long_lines_args), .doc = "What becomes of lines over a limit."},
+	{.name = "flush_partial_after", .kind = ARG_DURATION, .offset = offsetof(struct content_args, flush_partial_after_ns),
+		.fallback = "\"5s\"", .min = 0, .max = INT64_MAX,
+		.doc = "When nothing was added for so long to a file that was deleted or rotated away, its last line is sent without its end."},
+	{.name = "rotated_wait", .kind = ARG_DURATION, .offset = offsetof(struct content_args, rotated_wait_ns), .fallback = "\"10s\"",
+		.min = 0, .max = INT64_MAX,
+		.doc = "How long a file that was deleted or rotated away, and that nobody writes, stays open for a writer that has not noticed."},
 	{0},
 };
 
@@ -91,6 +97,13 @@ own(struct str s)
 	return (struct str){copy, s.len};
 }
 
+void
+content_rules_set_waits(struct content_rules *rules, const struct content_args *args)
+{
+	atomic_store(&rules->flush_partial_ns, args->flush_partial_after_ns);
+	atomic_store(&rules->rotated_wait_ns, args->rotated_wait_ns);
+}
+
 struct content_rules *
 content_rules_new(const struct content_args *args, const struct content_metrics *metrics)
 {
@@ -108,6 +121,7 @@ content_rules_new(const struct content_args *args, const struct content_metrics 
 		rules->format = (enum decompress_format)args->decompression->format;
 		rules->delay_ns = args->decompression->initial_delay_ns;
 	}
+	content_rules_set_waits(rules, args);
 	rules->limit_bytes = LINE_BYTES_MAX;
 	if (args->long_lines != NULL) {
 		rules->action = (enum long_action)args->long_lines->action;
@@ -146,6 +160,20 @@ int64_t
 content_delay_ns(const struct content_rules *rules)
 {
 	return rules->delay_ns;
+}
+
+int64_t
+content_flush_partial_ns(const struct content_rules *rules)
+{
+	return atomic_load(&rules->flush_partial_ns);
+}
+
+int64_t
+content_rotated_wait_ns(const struct content_rules *rules)
+{
+	int64_t wait_ns = atomic_load(&rules->rotated_wait_ns), partial_ns = atomic_load(&rules->flush_partial_ns);
+
+	return wait_ns > partial_ns ? wait_ns : partial_ns;
 }
 
 /* ---- A file ---- */

@@ -39,12 +39,13 @@ struct content_args {
 	struct decompression_args *decompression; /* NULL: none */
 	int invalid_utf8;
 	struct long_lines_args *long_lines; /* NULL: the defaults */
+	int64_t flush_partial_after_ns, rotated_wait_ns;
 };
 
 extern const struct arg_spec content_spec[]; /* of struct content_args */
 bool content_check(const struct content_args *, struct src_pos at, struct diags *);
 
-/* ---- Rules: the same for all files of a component; any thread, never changed ---- */
+/* ---- Rules: the same for all files of a component; any thread, never changed but for the waits ---- */
 
 struct content_metrics { /* of the component; NULL: not counted */
 	struct metric *split, *truncated, *invalid, *nul_bytes;
@@ -59,6 +60,12 @@ void content_rules_unref(struct content_rules *); /* NULL is fine */
 bool content_rules_equal(const struct content_rules *, const struct content_rules *);
 /* Not read earlier than this after the file was found. */
 int64_t content_delay_ns(const struct content_rules *);
+/* How long nothing may have been written to a file that was deleted or rotated away until its last line is complete without a line feed; until
+ * nothing more is expected of it, which is no earlier. */
+int64_t content_flush_partial_ns(const struct content_rules *);
+int64_t content_rotated_wait_ns(const struct content_rules *);
+/* Both may change while files are read by the rules. */
+void content_rules_set_waits(struct content_rules *, const struct content_args *);
 
 /* ---- One file; its lane's thread, before that the control thread ---- */
 

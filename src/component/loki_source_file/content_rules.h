@@ -19,6 +19,7 @@ struct content_rules {
 	size_t limit_bytes; /* of a line */
 	struct str mark;    /* owned */
 	struct str encoding; /* as written; owned */
+	_Atomic int64_t flush_partial_ns, rotated_wait_ns;
 	struct content_metrics metrics;
 };
 

@@ -252,8 +252,7 @@ follow_free(struct follow *f)
 		if (names(f->path, &t->id)) {
 			lane_remove(&t->stream);
 		} else {
-			atomic_store(&t->rotated, true);
-			lane_wake(&t->stream);
+			tail_rotated(t, clock_now_ns());
 		}
 		count_active(f->shared, -1);
 	}
@@ -977,9 +976,7 @@ static void
 rotate_current(struct follow *f)
 {
 	keep_descriptor(f->current);
-	atomic_store(&f->current->unseen, true);
-	atomic_store(&f->current->rotated, true);
-	lane_wake(&f->current->stream);
+	tail_rotated(f->current, clock_now_ns());
 	retire_current(f);
 }
 

@@ -293,6 +293,11 @@ take_rules(struct file_source *s, const struct content_args *args)
 	struct content_rules *rules = make_rules(s, args);
 
 	s->followed.renew = s->shared.rules != NULL && !content_rules_equal(rules, s->shared.rules);
+	if (s->shared.rules != NULL && !s->followed.renew) {
+		content_rules_set_waits(s->shared.rules, args);
+		content_rules_unref(rules);
+		return;
+	}
 	content_rules_unref(s->shared.rules);
 	s->shared.rules = rules;
 }

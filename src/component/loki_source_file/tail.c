@@ -17,7 +17,6 @@
 #include "longship/flow/runtime.h"
 #include "longship/os/loop.h"
 
-#define ROTATED_IDLE_NS (10 * NS_PER_S) /* a writer may go on in a renamed file until it has reopened its log */
 #define ROTATED_LOOK_NS (250 * NS_PER_MS)
 #define BUSY_LOOK_NS (50 * NS_PER_MS) /* all memory for decompressing is in use */
 #define TURN_LOOK_NS (10 * NS_PER_MS) /* how soon a generation sees that the one before is drained */
@@ -150,7 +149,7 @@ wait_for_more(struct tail *t, uint64_t size)
 		atomic_store(&t->at_end, s->lags.len == 0);
 		return STREAM_IDLE;
 	}
-	if (clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS)
+	if (clock_mono_ns() - t->grown_at_ns >= content_rotated_wait_ns(t->content.rules))
 		return STREAM_DONE;
 	s->wake_at_ns = clock_mono_ns() + ROTATED_LOOK_NS;
 	return STREAM_WAIT;
@@ -350,8 +349,8 @@ tail_rotated(struct tail *t, int64_t written_ns)
 {
 	int64_t ago = clock_now_ns() - written_ns;
 
-	if (ago > 0)
-		atomic_store(&t->grown_at_ns, clock_mono_ns() - (ago < ROTATED_IDLE_NS ? ago : ROTATED_IDLE_NS));
+	atomic_store(&t->grown_at_ns, clock_mono_ns() - (ago > 0 ? ago : 0));
+	atomic_store(&t->unseen, true);
 	atomic_store(&t->rotated, true);
 	lane_wake(&t->stream);
 }
@@ -494,7 +493,7 @@ static enum stream_state
 use_bytes(struct tail *t, struct lane *lane, const char *bytes, size_t before, size_t n, uint64_t limit, uint64_t size)
 {
 	struct stream *s = &t->stream;
-	bool idle = atomic_load(&t->rotated) && clock_mono_ns() - t->grown_at_ns >= ROTATED_IDLE_NS;
+	bool idle = atomic_load(&t->rotated) && clock_mono_ns() - t->grown_at_ns >= content_flush_partial_ns(t->content.rules);
 	uint64_t end = limit < size || t->content.unpack != NULL ? limit : size, to = 0;
 	size_t len = whole_lines(t, (struct str){bytes, n}, limit, idle || content_is_final(&t->content));
 
@@ -562,6 +561,10 @@ tell_end(void *ptr)
 
 	if (t->owner != NULL)
 		t->on_end(t->owner, t);
+	/* Others may know the tail for as long as they have nothing to read; the file may be deleted. */
+	if (t->fd >= 0)
+		(void)close(t->fd);
+	t->fd = -1;
 	stream_unref(&t->stream);
 }
 
