@@ -211,22 +211,35 @@ count_active(struct follow_shared *shared, int change)
 	metric_set(shared->files_active, (double)shared->n_active);
 }
 
-void
-follow_abandon(struct follow *f, const char *reason, uint64_t bytes)
+/* f: who has a line in its stream say so; NULL: nobody. */
+static void
+abandon(struct follow_shared *shared, struct follow *f, const char *path, const char *reason, uint64_t bytes)
 {
-	struct component *c = f->shared->component;
+	struct component *c = shared->component;
 	struct buf text;
+	char *line;
 
 	metric_add(metric_get(c->runtime->metrics, METRIC_COUNTER, "longship_source_abandoned_bytes_total",
 			   "Bytes that could not be read.", c->id, "reason", reason, NULL),
 		bytes);
-	if (bytes == 0)
+	if (bytes == 0 || f == NULL)
 		return;
 	buf_init(&text, POSITIONS_ATTR_BYTES_MAX + 256);
-	buf_printf(&text, "longship: %" PRIu64 " bytes of an earlier generation of %s were lost before they were read (%s)", bytes, f->path, reason);
-	mem_free(f->announce);
-	f->announce = memcpy(mem_zalloc(text.len + 1), text.data, text.len);
+	buf_printf(&text, "longship: %" PRIu64 " bytes of an earlier generation of %s were lost before they were read (%s)", bytes, path, reason);
+	line = memcpy(mem_zalloc(text.len + 1), text.data, text.len);
 	buf_done(&text);
+	if (f->current != NULL) {
+		tail_announce(f->current, line);
+		return;
+	}
+	mem_free(f->announce);
+	f->announce = line;
+}
+
+void
+follow_abandon(struct follow *f, const char *reason, uint64_t bytes)
+{
+	abandon(f->shared, f, f->path, reason, bytes);
 }
 
 static bool
@@ -253,6 +266,8 @@ follow_free(struct follow *f)
 			lane_remove(&t->stream);
 		} else {
 			tail_rotated(t, clock_now_ns());
+			t->rotated_ns = clock_mono_ns();
+			deleted_watch(f->shared);
 		}
 		count_active(f->shared, -1);
 	}
@@ -302,13 +317,16 @@ follow_replace(struct follow *f, struct follow *heir)
 int
 follow_shared_init(struct follow_shared *shared)
 {
+	int err;
+
 	folders_init(&shared->folders, shared->component, follow_look);
 	map_init(&shared->generations);
 	map_init(&shared->live);
 	map_init(&shared->paths);
 	map_init(&shared->label_sets);
 	map_init(&shared->taken);
-	return rests_init(shared);
+	err = deleted_init(shared);
+	return err < 0 ? err : rests_init(shared);
 }
 
 void
@@ -324,6 +342,7 @@ follow_shared_done(struct follow_shared *shared)
 	}
 	for (size_t i = 0; i < map_len(&shared->paths); i++)
 		mem_free(map_value(&shared->paths, i));
+	deleted_done(shared);
 	rests_done(shared);
 	folders_done(&shared->folders);
 	map_done(&shared->generations);
@@ -584,7 +603,7 @@ run_tail(struct follow *f, struct tail *t)
 	f->id = t->id;
 	keep_series(f, true);
 	t->metrics = *use_path(f->shared, f->path);
-	t->announce = f->announce;
+	tail_announce(t, f->announce);
 	f->announce = NULL;
 	(void)map_set(&f->shared->live, t->stream.key, t);
 	if (f->fails == 0 && !again) {
@@ -844,9 +863,27 @@ follow_kept(struct follow *f, const struct file_id *id)
 	return notify_kept_fd(name);
 }
 
+bool
+follow_let_go(struct follow_shared *shared, struct tail *t, uint64_t unread)
+{
+	if (!tail_abandon(t))
+		return false;
+	if (t->kept) {
+		char name[KEPT_NAME_BYTES];
+
+		kept_name(t->stream.key, name);
+		notify_forget_fd(name);
+		t->kept = false;
+	}
+	abandon(shared, t->follow, t->stream.name, "deleted_limit", unread);
+	return true;
+}
+
 static void
 retire_current(struct follow *f)
 {
+	f->current->rotated_ns = clock_mono_ns();
+	deleted_watch(f->shared);
 	vec_push(&f->rotated, f->current);
 	f->current = NULL;
 	f->fails = 0;
@@ -940,6 +977,8 @@ read_on(struct follow *f, const struct file_id *id, int fd)
 	(void)stream_restore(&t->stream);
 	tail_take_proof(t);
 	atomic_store(&t->rotated, true);
+	t->rotated_ns = clock_mono_ns();
+	deleted_watch(f->shared);
 	t->metrics = *use_path(f->shared, f->path);
 	(void)map_set(&f->shared->live, t->stream.key, t);
 	join_lineage(f, t);

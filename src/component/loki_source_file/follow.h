@@ -7,6 +7,7 @@
 #include "longship/base/map.h"
 #include "longship/base/vec.h"
 #include "longship/flow/component.h"
+#include "deleted.h"
 #include "folder.h"
 #include "rest.h"
 #include "shared_labels.h"
@@ -35,6 +36,7 @@ struct follow_shared { /* of one component */
 	struct metric *files_active, *synthetic;
 	struct content_rules *rules; /* of files that are opened; owned */
 	struct rests rests;
+	struct deleted deleted;
 	VEC(struct follow *) follows; /* all, of the targets, in no order */
 	size_t n_active;
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
@@ -125,6 +127,8 @@ struct past_file {
 void follow_read_past(struct follow *, int fd, const struct stat *, const struct past_file *);
 /* A descriptor of this generation that was open when longship ended, and came back (os/notify.h); -1: none. */
 int follow_kept(struct follow *, const struct file_id *);
+/* Gives a deleted file back to the disk at once; what is unread of it is counted. False: it cannot. */
+bool follow_let_go(struct follow_shared *, struct tail *, uint64_t unread);
 /* Counts bytes that will never be read, under a reason that lives for ever, and has a line in the stream say so. */
 void follow_abandon(struct follow *, const char *reason, uint64_t bytes);
 bool follow_is(const struct follow *, const struct target *, uint32_t ordinal);

@@ -41,6 +41,7 @@ struct source_args {
 	struct file_match_args *file_match;
 	struct str legacy_positions_file;
 	int on_positions_file_error;
+	int64_t deleted_limit_bytes;
 	struct content_args content;
 };
 
@@ -81,6 +82,9 @@ static const struct arg_spec source_spec[] = {
 	{.name = "on_positions_file_error", .kind = ARG_CHOICE, .offset = offsetof(struct source_args, on_positions_file_error),
 		.fallback = "\"restart_from_beginning\"", .choices = invalid_choices,
 		.doc = "What becomes of a file whose position in such a file is not a number."},
+	{.name = "deleted_limit", .kind = ARG_SIZE, .offset = offsetof(struct source_args, deleted_limit_bytes), .fallback = "\"0B\"", .min = 0,
+		.max = INT64_MAX,
+		.doc = "How much disk space deleted files may take that are not read to their end; over it the oldest are let go unread. 0: any."},
 	{.kind = ARG_SQUASH, .offset = offsetof(struct source_args, content), .sub = content_spec, .sub_size = sizeof(struct content_args)},
 	{0},
 };
@@ -307,6 +311,7 @@ take_args(struct file_source *s, const struct source_args *args)
 {
 	take_rules(s, &args->content);
 	s->shared.tail_from_end = args->tail_from_end;
+	s->shared.deleted.limit_bytes = args->deleted_limit_bytes;
 	s->shared.on_invalid = (enum invalid_position)args->on_positions_file_error;
 	s->poll_ns = args->file_watch == NULL ? 250 * NS_PER_MS
 		: args->file_watch->min_poll_ns < args->file_watch->max_poll_ns ? args->file_watch->min_poll_ns

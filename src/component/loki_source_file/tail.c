@@ -2,6 +2,8 @@
 #include "tail.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,20 +190,19 @@ prove_head(struct tail *t, struct str text)
 
 /* A line of longship's own; it is no line of the source and counts for none. */
 static void
-announce(struct tail *t, struct lane *lane, struct receipt *receipt)
+announce(struct tail *t, struct lane *lane, struct receipt *receipt, char *text)
 {
 	struct batch *b = stream_batch(&t->stream, lane, receipt, 1);
 
 	b->ts[0] = receipt->base_ns;
-	b->line[0] = str_from(t->announce);
+	b->line[0] = str_from(text);
 	b->labels[0] = t->stream.labels;
 	b->origin[0] = (struct origin){0, 0};
 	b->n = 1;
 	stream_emit(&t->stream, b);
 	if (t->metrics.synthetic != NULL)
 		metric_add(t->metrics.synthetic, 1);
-	mem_free(t->announce);
-	t->announce = NULL;
+	mem_free(text);
 }
 
 /* text stands behind `before` bytes that were read with it. to: where the span ends, behind the text when that is all NUL. */
@@ -213,6 +214,7 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	struct stream *s = &t->stream;
 	struct receipt *receipt;
 	uint32_t lines, wanted;
+	char *text_lost;
 
 	if (s->labels == NULL)
 		s->labels = intern_labels(t, lane);
@@ -224,8 +226,9 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	/* Who opens a compressed file does not look into it; but when it is a generation that was not compressed before, it is looked for again by
 	 * what stands in it. */
 	receipt->tail_hash = packed && t->head_bytes == 0 ? 0 : t->proof;
-	if (t->announce != NULL)
-		announce(t, lane, receipt);
+	text_lost = atomic_exchange(&t->announce, NULL);
+	if (text_lost != NULL)
+		announce(t, lane, receipt, text_lost);
 	lines = hole ? content_pass(&t->content, receipt) : content_emit(&t->content, s, lane, receipt, text, before);
 	wanted = receipt->passed ? receipt->wanted : lines;
 	t->text = text;
@@ -275,7 +278,7 @@ tell_cut(void *ptr)
 {
 	struct tail *t = ptr;
 
-	if (t->owner != NULL)
+	if (t->owner != NULL && !atomic_load(&t->abandoned))
 		t->on_cut(t->owner, t);
 	else
 		tail_go_on_in(t, -1);
@@ -288,6 +291,8 @@ cut(struct tail *t)
 {
 	uint64_t size = t->n_seen > 0 ? t->seen[t->n_seen - 1].size : 0;
 
+	if (atomic_load(&t->abandoned))
+		return STREAM_IDLE; /* was woken */
 	if (!atomic_exchange(&t->truncated, true)) {
 		t->lost_bytes = size > t->stream.read_offset ? size - t->stream.read_offset : 0;
 		t->read_to = UINT64_MAX;
@@ -301,10 +306,36 @@ void
 tail_go_on_in(struct tail *t, int fd)
 {
 	assert(atomic_load(&t->copy_fd) < 0);
+	t->has_copy = true;
 	atomic_store(&t->rotated, true);
 	atomic_store(&t->copy_fd, fd);
 	atomic_store(&t->given_up, fd < 0);
 	lane_wake(&t->stream);
+}
+
+void
+tail_announce(struct tail *t, char *text)
+{
+	mem_free(atomic_exchange(&t->announce, text));
+}
+
+/* Its descriptor becomes that of an empty file, in one step. */
+bool
+tail_abandon(struct tail *t)
+{
+	int empty = memfd_create("longship-abandoned", MFD_CLOEXEC);
+	bool done;
+
+	assert(!t->has_copy);
+	if (empty < 0)
+		return false;
+	atomic_store(&t->abandoned, true);
+	done = dup3(empty, t->fd, O_CLOEXEC) >= 0;
+	if (!done)
+		atomic_store(&t->abandoned, false);
+	(void)close(empty);
+	lane_wake(&t->stream);
+	return done;
 }
 
 /* True: it goes on. False: it waits, or has ended (*ret). */
@@ -523,6 +554,10 @@ run(struct stream *s, struct lane *lane)
 	struct stat st;
 	ssize_t n;
 
+	if (atomic_load(&t->abandoned)) {
+		atomic_store(&t->drained, true);
+		return STREAM_DONE;
+	}
 	if (atomic_load(&t->truncated) && !leave_truncated(t, &state))
 		return state;
 	atomic_store(&t->at_end, false);
@@ -589,7 +624,7 @@ rewound(struct stream *s)
 	atomic_store(&t->failed, 0);
 	tail_take_proof(t);
 	t->read_to = 0;
-	if (!atomic_load(&t->given_up))
+	if (!atomic_load(&t->given_up) && !atomic_load(&t->abandoned))
 		atomic_store(&t->drained, false);
 }
 
@@ -640,7 +675,7 @@ run_reader(struct stream *s, struct lane *lane)
 {
 	struct tail *t = (struct tail *)s;
 
-	if (atomic_load(&t->of->truncated) || atomic_load(&t->of->failed) != 0)
+	if (atomic_load(&t->of->truncated) || atomic_load(&t->of->abandoned) || atomic_load(&t->of->failed) != 0)
 		return STREAM_DONE;
 	t->fd = t->of->fd; /* another one where the first goes on in a copy */
 	return run(s, lane);

@@ -43,7 +43,8 @@ struct tail {
 	_Atomic int copy_fd;    /* go on in this one; -1: none */
 	_Atomic bool given_up;  /* there is no copy */
 	uint64_t lost_bytes;    /* when it was truncated: how much of what it held then had not been read */
-	char *announce;         /* goes out before its first line: what was lost before it; owned, may be NULL. Lane */
+	char *_Atomic announce; /* goes out before its next line: what was lost before it; owned, may be NULL */
+	_Atomic bool abandoned; /* its file is gone from under it: nothing can be read any more */
 	_Atomic int failed;     /* errno of a read that failed; 0: none */
 	_Atomic bool drained;   /* nothing more will be read of it */
 	struct tail *of;        /* the one that this is a second reader of (flow/lag.h), which lives no shorter; NULL: it is the first */
@@ -76,6 +77,8 @@ struct tail {
 	void (*on_cut)(void *owner, struct tail *);
 	void *owner;           /* NULL: nobody wants to know any more */
 	struct follow *follow; /* NULL: its target is gone */
+	bool has_copy;         /* it was told to go on in a copy, or to give up */
+	int64_t rotated_ns;    /* when that was; monotonic */
 	bool kept;             /* the service manager has its descriptor, too */
 	bool evicted;          /* no lane has it; waits for a heir of its position or for its end */
 	bool resting;          /* the lane was told to let it go, because it is quiet (rest.h) */
@@ -97,5 +100,10 @@ void tail_take_proof(struct tail *);
 void tail_rotated(struct tail *, int64_t written_ns);
 /* The answer to on_cut: go on in a copy of what the file held (takes fd), or give up (-1). Control thread. */
 void tail_go_on_in(struct tail *, int fd);
+/* Takes the text, or NULL; goes out with what is read next. Control thread. */
+void tail_announce(struct tail *, char *text);
+/* Its file, which is deleted, goes back to the disk, also while the lane reads it or waits for Loki. What was read and is unsettled is sent, but
+ * cannot be read again. False: it cannot be done. Control thread; not once it has a copy. */
+bool tail_abandon(struct tail *);
 /* Starts behind the last complete line of the file. */
 void tail_skip_to_end(struct tail *, uint64_t size);
