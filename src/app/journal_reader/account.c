@@ -45,11 +45,25 @@ is_damage(struct reader *r)
 	return complete;
 }
 
+static uint64_t
+count_missing(const struct reader *r, const struct sdjournal_place *now)
+{
+	uint64_t passed = now->seqnum - r->anchor.seqnum;
+
+	return passed > r->since_anchor ? passed - r->since_anchor : 0;
+}
+
+bool
+reader_misses(const struct reader *r, const struct sdjournal_place *now)
+{
+	return r->anchored && now->seqnum >= r->anchor.seqnum && count_missing(r, now) > r->accounted;
+}
+
 void
 reader_count_lost(struct reader *r, const struct sdjournal_place *now, struct journal_end *end)
 {
 	bool damaged = r->suspect_damage;
-	uint64_t passed, missing;
+	uint64_t missing;
 
 	if (r->matches.len > 0) {
 		end->lost = r->gap.lost;
@@ -59,8 +73,7 @@ reader_count_lost(struct reader *r, const struct sdjournal_place *now, struct jo
 	} else if (!r->anchored || now->seqnum < r->anchor.seqnum) {
 		reader_anchor(r, now);
 	} else {
-		passed = now->seqnum - r->anchor.seqnum;
-		missing = passed > r->since_anchor ? passed - r->since_anchor : 0;
+		missing = count_missing(r, now);
 		if (missing > r->accounted && (is_removal(r, now) || (!r->suspect && (damaged = is_damage(r))))) {
 			end->lost = missing - r->accounted;
 			end->lost_from = now->seqnum > end->lost ? now->seqnum - end->lost - 1 : 0;

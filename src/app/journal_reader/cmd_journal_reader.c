@@ -29,6 +29,9 @@
 #define PROGRESS_NS (5 * NS_PER_S) /* how often the cursor moves over what was not asked for */
 #define NAMESPACE_COMES_NS (10 * NS_PER_S) /* from the making of a namespace's directory to that of its files */
 #define NAMESPACE_LOOK_MS 250
+#define OPEN_TURNS_MAX 50 /* while files come at each turn */
+#define FRESH_NS (10 * NS_PER_S) /* what is older was all there before it was read */
+#define READ_AGAIN_MAX 3  /* a block that is never the same is damaged */
 #define CPU_SECONDS_MAX 30      /* for one block, or to the end of the journal: a longer one is a chain without end */
 
 /* ---- What goes out ---- */
@@ -104,9 +107,8 @@ send_block(struct reader *r, struct journal_end end)
 	send(r);
 }
 
-/* A mapped file was cut shorter: what was read into the block is not to be trusted. */
 static void
-give_up_block(struct reader *r)
+discard_block(struct reader *r)
 {
 	r->n_records -= r->in_block;
 	r->since_anchor -= r->in_block;
@@ -114,6 +116,13 @@ give_up_block(struct reader *r)
 		r->next_cut--;
 	buf_clear(&r->block);
 	r->in_block = 0;
+}
+
+/* A mapped file was cut shorter: what was read into the block is not to be trusted. */
+static void
+give_up_block(struct reader *r)
+{
+	discard_block(r);
 	r->suspect = r->suspect_damage = true;
 	note(r, JOURNAL_NOTE_TRUNCATED, 0, STR_EMPTY);
 }
@@ -176,6 +185,54 @@ read_latecomers(struct reader *r, struct latecomers *l)
 	return err;
 }
 
+/* ---- Blocks that are read twice ---- */
+
+/* Behind the last block that was sent. */
+static int
+seek_last_block(struct reader *r)
+{
+	return r->cursor[0] == '\0' ? sdjournal_seek_realtime(r->journal, r->since_ns) : sdjournal_seek_cursor(r->journal, r->cursor);
+}
+
+/*
+ * libsystemd asks file after file for its next entry, and takes the oldest. When journald writes to a file that was asked already, and
+ * then to one that is asked later, the second entry is taken, and the first, being older, is passed over for ever. So what was read
+ * while journald wrote is counted once more: by then all that is older than its last entry can be seen.
+ */
+static bool
+may_have_passed_over(struct reader *r, const struct sdjournal_place *now)
+{
+	return !r->pass_copies && r->n_again < READ_AGAIN_MAX && clock_now_ns() - now->realtime_ns < FRESH_NS &&
+		(r->matches.len > 0 || reader_misses(r, now));
+}
+
+/* Goes through the block once more, and stands on its last entry again if it is whole. */
+static bool
+is_whole(struct reader *r, const char *last)
+{
+	char cursor[JOURNAL_CURSOR_BYTES_MAX + 1];
+	int got = seek_last_block(r);
+
+	for (uint32_t i = 0; got >= 0 && i < r->in_block; i++) {
+		got = sdjournal_next(r->journal);
+		if (got == 0)
+			return false;
+	}
+	return got >= 0 && sdjournal_cursor(r->journal, cursor) >= 0 && strcmp(cursor, last) == 0;
+}
+
+static int
+read_again(struct reader *r)
+{
+	struct sdjournal_place last;
+
+	discard_block(r);
+	r->n_again++;
+	r->same_time = r->cursor_same;
+	r->last_us_ns = sdjournal_cursor_place(str_from(r->cursor), &last) ? last.realtime_ns : -1;
+	return seek_last_block(r);
+}
+
 /* Ends the block behind the current entry and sends it. */
 static int
 end_block(struct reader *r)
@@ -190,6 +247,9 @@ end_block(struct reader *r)
 	err = sdjournal_cursor(r->journal, cursor);
 	if (err < 0)
 		return err;
+	if (sdjournal_cursor_place(str_from(cursor), &now) && may_have_passed_over(r, &now) && !is_whole(r, cursor))
+		return read_again(r);
+	r->n_again = 0;
 	(void)snprintf(r->cursor, sizeof(r->cursor), "%s", cursor);
 	r->cursor_same = r->same_time;
 	reader_has_scanned(r, cursor);
@@ -353,7 +413,7 @@ seek_start(struct reader *r)
 	return err;
 }
 
-/* Opens all files that there are, without a doubt about which. */
+/* Opens all files that there are, without a doubt about which: of one that came while they were opened nobody knows whether it was. */
 static int
 open_files(struct reader *r)
 {
@@ -366,7 +426,7 @@ open_files(struct reader *r)
 		err = sdjournal_open(&r->options, &r->journal);
 		if (err >= 0)
 			err = add_matches(r, r->journal);
-		if (err < 0 || turn == 2)
+		if (err < 0 || turn == OPEN_TURNS_MAX)
 			return err;
 		look_for_latecomers(r);
 		if (!r->late.came)
@@ -404,7 +464,7 @@ take_in_latecomers(struct reader *r)
 	r->pass_copies = r->late.moved;
 	err = open_files(r);
 	if (err >= 0)
-		err = r->cursor[0] == '\0' ? sdjournal_seek_realtime(r->journal, r->since_ns) : sdjournal_seek_cursor(r->journal, r->cursor);
+		err = seek_last_block(r);
 	if (err < 0)
 		note_failure(r, "cannot open the journal", err);
 	return err;
@@ -431,12 +491,10 @@ is_copy(struct reader *r)
 	return r->pass_copies;
 }
 
-/* Reads what there is. */
+/* Up to the end of the journal, which is the end of the last block, too. */
 static int
-read_all(struct reader *r)
+read_entries(struct reader *r)
 {
-	char newest[JOURNAL_CURSOR_BYTES_MAX + 1];
-	bool known = r->matches.len > 0 && sdjournal_list_newest(&r->late.known, newest);
 	int got = 0, err = 0;
 
 	while (err >= 0 && (got = sdjournal_next(r->journal)) > 0) {
@@ -462,6 +520,22 @@ read_all(struct reader *r)
 		err = start_over(r);
 	if (err >= 0 && r->in_block > 0)
 		err = end_block(r);
+	return err;
+}
+
+/* Reads what there is. */
+static int
+read_all(struct reader *r)
+{
+	char newest[JOURNAL_CURSOR_BYTES_MAX + 1];
+	bool known = r->matches.len > 0 && sdjournal_list_newest(&r->late.known, newest);
+	unsigned again;
+	int err;
+
+	do {
+		again = r->n_again;
+		err = read_entries(r);
+	} while (err >= 0 && r->n_again > again);
 	if (err >= 0 && known)
 		reader_has_scanned(r, newest);
 	return err;

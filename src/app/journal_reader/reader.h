@@ -55,6 +55,7 @@ struct reader {
 	char scanned[JOURNAL_CURSOR_BYTES_MAX + 1]; /* with matches: what stands before it was looked at; empty: nothing yet */
 	struct journal_end gap;                     /* with matches: found, not told yet */
 
+	unsigned n_again; /* how often the block was read again, since it was not whole */
 	bool pass_copies; /* the files of the last entry are gone: copies of it may be elsewhere */
 	int64_t progress_at_ns;
 	bool unread_news; /* the journal has changed since the last progress */
@@ -73,6 +74,8 @@ int reader_put_record(struct reader *, struct sdjournal *j);
 void reader_anchor(struct reader *, const struct sdjournal_place *);
 /* At the end of a block, which is at `now`: fills end->lost. */
 void reader_count_lost(struct reader *, const struct sdjournal_place *now, struct journal_end *end);
+/* Without matches: whether numbers are missing before `now` that were not missing before the block. */
+bool reader_misses(const struct reader *, const struct sdjournal_place *now);
 /* With matches numbers say nothing of what was read: compares what is there now with what was looked at. */
 void reader_look_for_gap(struct reader *);
 /* All before the cursor was looked at. */
