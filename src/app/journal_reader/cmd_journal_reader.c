@@ -31,6 +31,7 @@
 #define NAMESPACE_LOOK_MS 250
 #define OPEN_TURNS_MAX 50 /* while files come at each turn */
 #define FRESH_NS (10 * NS_PER_S) /* what is older was all there before it was read */
+#define REOPEN_MAX 100 /* a latecomer that is cut again and again is damaged */
 #define READ_AGAIN_MAX 3  /* a block that is never the same is damaged */
 #define CPU_SECONDS_MAX 30      /* for one block, or to the end of the journal: a longer one is a chain without end */
 
@@ -127,6 +128,21 @@ give_up_block(struct reader *r)
 	note(r, JOURNAL_NOTE_TRUNCATED, 0, STR_EMPTY);
 }
 
+/* The last record of a block that does not end at the cursor: what stands before it was read before. */
+static void
+give_up_record(struct reader *r, size_t block_len, bool is_in)
+{
+	if (is_in) {
+		r->block.len = block_len;
+		r->in_block--;
+		r->n_records--;
+		r->since_anchor--;
+	}
+	if (r->in_block > 0)
+		send_block(r, (struct journal_end){0});
+	give_up_block(r);
+}
+
 /* ---- Latecomers ---- */
 
 static int
@@ -161,7 +177,7 @@ read_latecomers(struct reader *r, struct latecomers *l)
 	struct sdjournal_place limit;
 	struct latecomer *late;
 	int64_t last_us_ns = r->last_us_ns;
-	unsigned same_time = r->same_time;
+	unsigned same_time = r->same_time, again = 0;
 	int err = 0;
 
 	if (!sdjournal_cursor_place(str_from(r->cursor), &limit))
@@ -169,10 +185,17 @@ read_latecomers(struct reader *r, struct latecomers *l)
 	assert(r->in_block == 0);
 	r->last_us_ns = -1;
 	while (err >= 0 && (late = latecomers_next(l, &limit)) != NULL) {
+		size_t len = r->block.len;
+
 		err = reader_put_record(r, late->journal);
+		if (sdjournal_guard_tripped()) {
+			give_up_record(r, len, err >= 0);
+			latecomers_reopen(late, &r->options, prepare_latecomer, r);
+			err = again++ < REOPEN_MAX ? 0 : -EBADMSG;
+			if (err == 0)
+				continue;
+		}
 		latecomers_go_on(l, late);
-		if (sdjournal_guard_tripped())
-			give_up_block(r);
 		if (err == -EBADMSG || err == -EADDRNOTAVAIL)
 			err = 0;
 		if (r->in_block > 0 && block_is_full(r))

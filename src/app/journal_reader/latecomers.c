@@ -40,29 +40,38 @@ step(struct latecomer *late)
 	return !late->has_next || memcmp(late->next.boot_id, boot, sizeof(late->next.boot_id)) == 0;
 }
 
-void
-latecomers_add(struct latecomers *l, struct sdjournal *j)
+static void
+add(struct latecomers *l, struct sdjournal *j, const uint8_t id[16])
 {
 	struct latecomer late = {.journal = j};
 
+	memcpy(late.id, id, sizeof(late.id));
 	if (step(&late))
 		vec_push(&l->files, late);
 	else
 		sdjournal_close(j);
 }
 
+void
+latecomers_add(struct latecomers *l, struct sdjournal *j)
+{
+	static const uint8_t none[16];
+
+	add(l, j, none);
+}
+
 static bool
-take_in(struct latecomers *l, const char *path, int (*prepare)(void *ptr, struct sdjournal *), void *ptr)
+take_in(struct latecomers *l, const struct sdjournal_file *file, int (*prepare)(void *ptr, struct sdjournal *), void *ptr)
 {
 	struct sdjournal *j;
 
-	if (l->files.len >= LATECOMERS_MAX || sdjournal_open_file(path, &j) < 0)
+	if (l->files.len >= LATECOMERS_MAX || sdjournal_open_file(file->path, &j) < 0)
 		return false;
 	if (prepare(ptr, j) < 0 || sdjournal_seek_this_boot(j, l->looked_ns - SLACK_NS) < 0) {
 		sdjournal_close(j);
 		return false;
 	}
-	latecomers_add(l, j);
+	add(l, j, file->id);
 	return true;
 }
 
@@ -105,7 +114,7 @@ latecomers_look(
 			continue;
 		if (is_moved(&l->known, file->path)) {
 			l->came = l->moved = true;
-		} else if (take_in(l, file->path, prepare, ptr)) {
+		} else if (take_in(l, file, prepare, ptr)) {
 			l->came = true;
 		} else if (l->failures < FAILURES_MAX) {
 			list.unfinished = true; /* it is tried again */
@@ -148,6 +157,29 @@ latecomers_go_on(struct latecomers *l, struct latecomer *late)
 		return;
 	sdjournal_close(late->journal);
 	vec_remove(&l->files, (size_t)(late - l->files.items));
+}
+
+void
+latecomers_reopen(struct latecomer *late, const struct sdjournal_options *o, int (*prepare)(void *ptr, struct sdjournal *), void *ptr)
+{
+	const struct sdjournal_place at = late->next;
+	const struct sdjournal_file *file;
+	struct sdjournal_list list = {0};
+	struct sdjournal *j;
+
+	sdjournal_list(o, &list);
+	file = sdjournal_list_find(&list, late->id);
+	if (file != NULL && sdjournal_open_file(file->path, &j) >= 0) {
+		if (prepare(ptr, j) >= 0 && sdjournal_seek_this_boot(j, (int64_t)at.monotonic_us * NS_PER_US) >= 0) {
+			sdjournal_close(late->journal);
+			late->journal = j;
+			while (step(late) && sdjournal_compare(&late->next, &at) < 0)
+				;
+		} else {
+			sdjournal_close(j);
+		}
+	}
+	sdjournal_list_done(&list);
 }
 
 void

@@ -19,6 +19,7 @@
 struct latecomer {
 	struct sdjournal *journal; /* stands on `next` */
 	struct sdjournal_place next;
+	uint8_t id[16]; /* the file's; zeros: a journal of several */
 	bool has_next; /* false: at its end, for now */
 };
 
@@ -41,4 +42,6 @@ void latecomers_add(struct latecomers *, struct sdjournal *);
 /* The oldest entry before the limit: the journal that stands on it; NULL: none. latecomers_go_on steps behind it. */
 struct latecomer *latecomers_next(struct latecomers *, const struct sdjournal_place *limit);
 void latecomers_go_on(struct latecomers *, struct latecomer *);
+/* Opens its file anew, wherever it is now, on the same entry: what is mapped of it is no longer to be trusted. */
+void latecomers_reopen(struct latecomer *, const struct sdjournal_options *, int (*prepare)(void *ptr, struct sdjournal *), void *ptr);
 void latecomers_done(struct latecomers *);
