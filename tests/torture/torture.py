@@ -33,6 +33,7 @@ import oracle  # noqa: E402
 from files import DEFAULT_STYLES, LogFile  # noqa: E402
 from world import TENANT, Broken, Disk, Loki, RealLoki, Ship, wait_for  # noqa: E402
 
+# While nothing arrives.
 PATIENCE_S = 180 if os.environ.get("LONGSHIP_SAN") else 40
 READ_RATIO_MAX = 1.05
 CUTS = [
@@ -181,7 +182,7 @@ loki.write "w" {{
         for file in files:
             file.complete()
         try:
-            wait_for(PATIENCE_S, "all lines arrive", lambda: self.ship.alive() or all(self.loki.has(f) for f in files))
+            wait_for(PATIENCE_S, "all lines arrive", lambda: self.ship.alive() or all(self.loki.has(f) for f in files), self.loki.how_many)
         except Broken as broken:
             raise Broken(f"{broken}: " + "; ".join(self.missing(f) for f in files if not self.loki.has(f))) from None
         return True

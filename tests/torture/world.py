@@ -47,6 +47,9 @@ class Loki:
     def has(self, file):
         return len(self.arrived.get(file.stream, ())) >= file.written
 
+    def how_many(self):
+        return sum(len(numbers) for numbers in list(self.arrived.values()))
+
     def cut(self, faults):
         with self.server.faults.lock:
             self.server.faults.list.clear()
@@ -248,9 +251,13 @@ class Ship:
         self.log.close()
 
 
-def wait_for(seconds, text, condition):
-    end = time.monotonic() + seconds
+def wait_for(seconds, text, condition, progress=lambda: None):
+    """For so long at most since progress() changed last."""
+    end, was = time.monotonic() + seconds, progress()
     while not condition():
+        now = progress()
+        if now != was:
+            end, was = time.monotonic() + seconds, now
         if time.monotonic() > end:
             raise Broken(f"{text}: not within {seconds} s")
         time.sleep(0.02)
