@@ -10,26 +10,12 @@
  */
 #include <stdbool.h>
 
-#include "longship/base/map.h"
+#include "past.h"
 
 struct follow;
 struct follow_shared;
 struct stat;
 struct tail;
-
-/* What the store knows of the paths of follows that begin; made for all of them at once, since it reads the whole store. */
-struct past {
-	struct follow_shared *shared;
-	struct map paths;    /* path → struct known_list */
-	struct map listings; /* directory → struct listing */
-	bool some;	     /* the store has entries of them */
-};
-
-void past_init(struct past *, struct follow_shared *);
-/* This follow will be asked for. Before past_load. */
-void past_want(struct past *, const struct follow *);
-void past_load(struct past *);
-void past_done(struct past *);
 
 /* Begins to read what is left of the earlier generations of a follow that has opened nothing yet. False: there are too few descriptors, ask
  * again later. */

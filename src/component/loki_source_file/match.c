@@ -118,3 +118,13 @@ match_packed_head(int fd, enum decompress_format format, char ret[PROOF_HEAD_BYT
 	unpack_free(u);
 	return n;
 }
+
+uint32_t
+match_gzip_text_bytes(int fd, uint64_t size)
+{
+	uint8_t b[4] = {0};
+
+	if (size < sizeof(b) || file_pread(fd, b, sizeof(b), size - sizeof(b)) != (ssize_t)sizeof(b))
+		return 0;
+	return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}

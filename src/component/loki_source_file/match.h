@@ -27,3 +27,5 @@ bool match_begin(int fd, uint64_t size, int whole_fd);
 ssize_t match_packed_head(int fd, enum decompress_format, char ret[PROOF_HEAD_BYTES]);
 #define MATCH_PACKED_BYTES_MAX (64u << 20)
 int match_packed(int fd, enum decompress_format, const struct proof *, uint64_t position);
+/* The size of the text modulo 2^32, as the last four bytes of a gzip file of this size say (RFC 1952). */
+uint32_t match_gzip_text_bytes(int fd, uint64_t size);
