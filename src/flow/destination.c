@@ -10,6 +10,7 @@
 #include "longship/base/hash.h"
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
+#include "longship/flow/budget.h"
 #include "longship/flow/dead_letter.h"
 #include "longship/flow/http_login.h"
 #include "longship/flow/runtime.h"
@@ -225,6 +226,32 @@ void
 destination_lags(struct destination *d, int n)
 {
 	(void)atomic_fetch_add(&d->lags, (unsigned)n);
+}
+
+/* Destinations that hold something: what memory is shared among. */
+static _Atomic unsigned holders;
+
+void
+destination_take_bytes(struct destination *d, uint64_t bytes)
+{
+	if (bytes > 0 && atomic_fetch_add(&d->bytes, bytes) == 0)
+		(void)atomic_fetch_add(&holders, 1);
+}
+
+void
+destination_give_bytes(struct destination *d, uint64_t bytes)
+{
+	uint64_t before = bytes > 0 ? atomic_fetch_sub(&d->bytes, bytes) : 0;
+
+	assert(before >= bytes);
+	if (bytes > 0 && before == bytes)
+		(void)atomic_fetch_sub(&holders, 1);
+}
+
+bool
+destination_is_over_share(const struct destination *d)
+{
+	return atomic_load_explicit(&d->bytes, memory_order_relaxed) > budget_share(atomic_load_explicit(&holders, memory_order_relaxed));
 }
 
 void

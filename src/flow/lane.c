@@ -47,6 +47,7 @@ struct lane {
 
 	/* Of the thread. */
 	bool noted; /* the sender knows of positions that moved */
+	bool told;  /* and that memory is scarce */
 	struct lane_open *open;
 	struct lane_hold *holds;
 	VEC(struct receipt_run) ended; /* holds that end with the span */
@@ -544,9 +545,11 @@ static void
 take_back(struct lane *lane)
 {
 	struct sender *sender = lane->lanes->runtime->sender;
+	bool short_of_memory = budget_exhausted();
 	struct request *first;
 
 	lane->parked_seen = sender_parked(sender);
+	lane->told = false;
 	flush_open(lane, 0, true);
 	while ((first = sender_take_parked(sender, lane->number)) != NULL) {
 		if (!lag_take_back(first->destination, first)) {
@@ -561,6 +564,22 @@ take_back(struct lane *lane)
 	(void)pthread_mutex_lock(&lane->lock);
 	lane->kicked = true; /* readers may have waited for what was taken back */
 	(void)pthread_mutex_unlock(&lane->lock);
+	/* There is room: other lanes may sleep until there is. */
+	if (short_of_memory && !budget_exhausted())
+		lanes_kick(lane->lanes);
+}
+
+/* Refused destinations are to make room: the sender parks them, and may be asleep. */
+static void
+tell_scarce(struct lane *lane)
+{
+	bool scarce = budget_scarce();
+
+	if (scarce && !lane->told && lane->lanes->runtime->sender != NULL)
+		sender_wake(lane->lanes->runtime->sender);
+	lane->told = scarce;
+	if (!scarce && budget_relieved())
+		mem_trim();
 }
 
 static void
@@ -577,6 +596,7 @@ turn(struct lane *lane)
 	now = clock_mono_ns();
 	if (lane->holds != NULL)
 		turn_holds(lane, now, drain);
+	tell_scarce(lane);
 	flush_open(lane, now, drain || budget_scarce());
 	if (drain && lane->open == NULL)
 		announce_drained(lane);

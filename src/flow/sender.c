@@ -10,6 +10,7 @@
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
 #include "longship/base/vec.h"
+#include "longship/flow/budget.h"
 #include "longship/flow/http_login.h"
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
@@ -65,6 +66,7 @@ struct sender {
 	size_t on_wire;
 	uint64_t window_bytes;
 	uint64_t leaving_bytes; /* of the window, once positions are written */
+	struct send_queue *largest; /* for a turn: see find_largest */
 	struct send_queue *first; /* where the next turn starts to look: fairness */
 	bool lively_known;        /* lively_until_ns is that of this look */
 	int64_t lively_until_ns;  /* something on the wire may still be answered soon; 0: nothing */
@@ -73,6 +75,12 @@ struct sender {
 	VEC(struct send_queue *) starting;
 	bool kick; /* lanes have something to do */
 };
+
+static void
+take_bytes(struct send_queue *q, const struct request *r)
+{
+	destination_take_bytes(q->destination, r->budget_bytes);
+}
 
 struct send_queue *
 send_queue_new(struct destination *d, uint32_t lane)
@@ -125,7 +133,9 @@ send_queue_is_open(const struct send_queue *q)
 bool
 send_queue_full(const struct send_queue *q)
 {
-	return send_queue_len(q) >= SEND_QUEUE_MAX;
+	unsigned n = send_queue_len(q);
+
+	return n >= SEND_QUEUE_MAX || (n > 0 && destination_is_over_share(q->destination));
 }
 
 uint64_t
@@ -178,6 +188,7 @@ sender_submit(struct send_queue *q, struct request *r)
 	*q->end = r;
 	q->end = &r->next;
 	s->queued++;
+	take_bytes(q, r);
 	(void)atomic_fetch_add(&q->n, 1);
 	if (is_parked(q))
 		(void)atomic_fetch_add(&s->parked, 1);
@@ -205,6 +216,7 @@ pop(struct send_queue *q)
 	}
 	(void)atomic_fetch_sub(&q->n, 1);
 	q->sender->queued--;
+	destination_give_bytes(q->destination, r->budget_bytes);
 	return r;
 }
 
@@ -225,6 +237,7 @@ take_all(struct send_queue *q)
 			q->sender->taken_bytes += r->source_bytes;
 		r->in_window = false;
 		q->sender->queued--;
+		destination_give_bytes(q->destination, r->budget_bytes);
 	}
 	q->head = NULL;
 	q->end = &q->head;
@@ -258,8 +271,11 @@ sender_keep(struct request *first)
 	struct request *last = first;
 	unsigned n = 1;
 
-	for (; last->next != NULL; last = last->next)
+	take_bytes(q, first);
+	for (; last->next != NULL; last = last->next) {
+		take_bytes(q, last->next);
 		n++;
+	}
 	(void)pthread_mutex_lock(&s->lock);
 	last->next = q->head;
 	if (q->head == NULL)
@@ -286,8 +302,10 @@ replace_head(struct send_queue *q, struct request *parts)
 	if (parts != NULL) {
 		left = parts->source_bytes;
 		parts->number = r->number;
+		take_bytes(q, parts);
 		for (; last->next != NULL; last = last->next) {
 			last->next->number = r->number;
+			take_bytes(q, last->next);
 			left += last->next->source_bytes;
 			n++;
 		}
@@ -459,7 +477,7 @@ park(struct sender *s, struct send_queue *q, int64_t now, int64_t *again)
 	q->watched = false;
 	if (q->head == NULL || !destination_is_stuck(d, now, again))
 		return;
-	q->watched = !send_queue_full(q);
+	q->watched = !send_queue_full(q) && q != s->largest;
 	if (q->watched || !destination_may_park(d, now))
 		return;
 	destination_set_state(d, DESTINATION_PARKED);
@@ -518,6 +536,25 @@ look_after(struct sender *s, struct send_queue *q, int64_t now, int64_t *again)
 		unpark(s, d, now, again);
 }
 
+/* While memory is scarce one destination that takes nothing is to leave it though its queue has room: of the one that holds most. Lock held. */
+static void
+find_largest(struct sender *s, int64_t now)
+{
+	int64_t again = INT64_MAX;
+
+	s->largest = NULL;
+	if (!budget_scarce())
+		return;
+	for (struct send_queue *q = s->queues; q != NULL; q = q->next) {
+		const struct destination *d = q->destination;
+
+		if (q->head == NULL || q->keep || !destination_is_open(d) || !destination_is_stuck(d, now, &again))
+			continue;
+		if (s->largest == NULL || atomic_load(&d->bytes) > atomic_load(&s->largest->destination->bytes))
+			s->largest = q;
+	}
+}
+
 /* Fills s->starting, and s->unmarked with the spans that go out for the first time. Returns when to look again (monotonic). */
 static int64_t
 pick(struct sender *s)
@@ -531,6 +568,7 @@ pick(struct sender *s)
 	q = s->first != NULL ? s->first : s->queues;
 	s->first = NULL;
 	s->lively_known = false;
+	find_largest(s, now);
 	s->window_bytes -= s->taken_bytes;
 	s->taken_bytes = 0;
 	for (struct send_queue *begin = q; q != NULL && !s->stop && !s->cut_off;) {

@@ -20,6 +20,7 @@ struct destination {
 	_Atomic int state;            /* enum destination_state */
 	_Atomic unsigned lags;
 	_Atomic int64_t warned_ns;    /* destination_warn_full */
+	_Atomic uint64_t bytes;       /* of the budget, in requests and open batches */
 	_Atomic int64_t probe_ns;     /* when the leave was taken; monotonic */
 
 	/* Sender thread. */

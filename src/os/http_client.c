@@ -20,7 +20,10 @@
  */
 #define IDLE_HANDLES_MAX 8u
 #define CONNECT_TIMEOUT_MS 10000L
-#define UPLOAD_BUFFER_BYTES (512L << 10) /* curl's default of 64 KiB costs a system call each */
+/* curl's default of 64 KiB costs a system call each, but each call under way has a buffer. */
+#define UPLOAD_BUFFER_BYTES (512L << 10)
+#define UPLOAD_BUFFER_CROWDED_BYTES (16L << 10)
+#define CROWD 4u /* calls under way; beyond, they have small buffers */
 #define CONNECTION_AGE_MAX_S 60L /* addresses are looked up again at least this often, and one of all of them is taken */
 
 struct http_client {
@@ -266,7 +269,6 @@ new_easy(const struct http_target *t)
 	(void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-	(void)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
 	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_MAX_S);
 	(void)curl_easy_setopt(e, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_reply);
@@ -325,6 +327,7 @@ http_call_start(struct http_client *client, struct http_target *target, const ch
 	call->easy = target->idle.len > 0 ? target->idle.items[--target->idle.len] : new_easy(target);
 	call->headers = make_headers(target, extra_headers);
 	call->started_ns = clock_mono_ns();
+	(void)curl_easy_setopt(call->easy, CURLOPT_UPLOAD_BUFFERSIZE, client->n_calls < CROWD ? UPLOAD_BUFFER_BYTES : UPLOAD_BUFFER_CROWDED_BYTES);
 	(void)curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
 	(void)curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
 	(void)curl_easy_setopt(call->easy, CURLOPT_PREREQDATA, call);

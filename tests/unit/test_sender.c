@@ -681,6 +681,56 @@ test_sender__parks_when_the_queue_fills_late(void **state)
 	lanes_resume(f->path.runtime.lanes);
 }
 
+/* While memory is scarce a destination that takes nothing makes room at once, not when its queue is full: lanes read nothing that could fill it. */
+static void
+test_sender__scarce_memory_parks_what_is_stuck(void **state)
+{
+	struct fixture *f = *state;
+	struct silent silent;
+	struct send_queue *live = send_queue_new(f->destination, 1);
+	uint64_t bytes = budget_limit() / 10 * 9;
+	int64_t begin = clock_mono_ns();
+
+	silent_start(f, &silent);
+	submit(live, 1);
+	wait_until(send_queue_len(live) == 0);
+	submit(silent.queue, 1);
+	wait_until(clock_mono_ns() - begin > 2500 * NS_PER_MS);
+	assert_true(destination_is_open(silent.destination));
+	budget_take(bytes);
+	sender_wake(f->path.runtime.sender);
+	wait_until(!destination_is_open(silent.destination));
+	budget_give(bytes);
+	silent_stop(f, &silent);
+	lanes_park(f->path.runtime.lanes);
+	send_queue_free(live);
+	lanes_resume(f->path.runtime.lanes);
+}
+
+/* With half of the memory in use a destination that holds more than its share of it gets no second request; one that holds little does. */
+static void
+test_sender__a_queue_is_full_at_its_share(void **state)
+{
+	struct fixture *f = *state;
+	struct silent greedy, modest;
+	uint64_t bytes = budget_limit() / 8 * 5;
+
+	silent_start(f, &greedy);
+	silent_start(f, &modest);
+	submit(greedy.queue, 1);
+	submit(modest.queue, 1);
+	destination_take_bytes(greedy.destination, bytes);
+	assert_false(send_queue_full(greedy.queue));
+	budget_take(bytes);
+	assert_true(send_queue_full(greedy.queue));
+	assert_false(send_queue_full(modest.queue));
+	budget_give(bytes);
+	assert_false(send_queue_full(greedy.queue));
+	destination_give_bytes(greedy.destination, bytes);
+	silent_stop(f, &greedy);
+	silent_stop(f, &modest);
+}
+
 /* What gets no answer fills the sent window until its time-out: others go on. */
 static void
 test_sender__silence_does_not_fill_the_window(void **state)
@@ -726,6 +776,8 @@ main(void)
 		T(test_sender__alive),
 		T(test_sender__parks_when_the_queue_fills_late),
 		T(test_sender__silence_does_not_fill_the_window),
+		T(test_sender__scarce_memory_parks_what_is_stuck),
+		T(test_sender__a_queue_is_full_at_its_share),
 		T(test_outlet__one_batch),
 		T(test_outlet__labels_that_loki_cannot_read),
 	};

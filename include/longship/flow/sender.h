@@ -59,6 +59,11 @@ bool destination_take_probe(struct destination *);
 void destination_return_probe(struct destination *, bool sent);
 /* So many readers of lags more. Any thread. */
 void destination_lags(struct destination *, int n);
+/* Memory of the budget that requests and open batches of the destination hold. Any thread. */
+void destination_take_bytes(struct destination *, uint64_t bytes);
+void destination_give_bytes(struct destination *, uint64_t bytes);
+/* That is more than its share while memory is short (budget_share). Any thread. */
+bool destination_is_over_share(const struct destination *);
 /* There is no room for another lag behind this stream: it waits for the destination. Any thread. */
 void destination_warn_full(struct destination *, const char *name);
 
@@ -78,7 +83,8 @@ struct send_queue;
 struct send_queue *send_queue_new(struct destination *, uint32_t lane);
 /* Its requests are all gone; the sender is quiesced or the queue was never used. Control thread. */
 void send_queue_free(struct send_queue *);
-/* A lane should prepare no more for it. Any thread. */
+/* A lane should prepare no more for it: as many wait as are of use, or its destination holds more than its share of scarce memory. Any
+ * thread. */
 #define SEND_QUEUE_MAX 2 /* one on the wire, one prepared */
 bool send_queue_full(const struct send_queue *);
 unsigned send_queue_len(const struct send_queue *);

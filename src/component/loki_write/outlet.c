@@ -130,6 +130,7 @@ count_memory(struct outlet *o)
 	if (bytes <= o->budget_bytes)
 		return;
 	budget_take(bytes - o->budget_bytes);
+	destination_take_bytes(o->destination, bytes - o->budget_bytes);
 	o->budget_bytes = bytes;
 }
 
@@ -176,6 +177,7 @@ close_batch(struct outlet *o)
 	o->content_bytes = 0;
 	o->source_bytes = o->entries = 0;
 	budget_give(o->budget_bytes);
+	destination_give_bytes(o->destination, o->budget_bytes);
 	o->budget_bytes = 0;
 }
 
@@ -354,6 +356,13 @@ is_full(const struct outlet *o, size_t content, size_t room)
 		o->log_len - HEAD_ROOM + room > 2 * o->options.batch_bytes + LOG_OVER_BYTES;
 }
 
+/* Memory is short and the destination holds more than its share: what is open goes out, once it is worth a request. */
+static bool
+is_greedy(const struct outlet *o)
+{
+	return o->content_bytes >= BUDGET_SHARE_MIN_BYTES && destination_is_over_share(o->destination);
+}
+
 /* Before the first entry of a stream is sent, Loki may have newer ones of it from an earlier life: then its age counts. */
 static void
 note_time(struct outlet *o, struct slot *slot, int64_t ts_ns)
@@ -401,7 +410,7 @@ outlet_add(struct outlet *o, const struct batch *b, size_t i)
 		content += metadata_bytes(m);
 		room += loki_push_metadata_bytes_max((const struct push_label *)m->items, m->n);
 	}
-	if (o->is_open && o->entries > 0 && is_full(o, content, room))
+	if (o->is_open && o->entries > 0 && (is_full(o, content, room) || is_greedy(o)))
 		seal(o, true);
 	if (!o->is_open)
 		open_batch(o);
