@@ -146,6 +146,24 @@ print_endpoints(struct arena *arena, const struct json *endpoints)
 	table_print(&table, stdout);
 }
 
+static void
+print_wals(struct arena *arena, const struct json *wals)
+{
+	struct table table;
+
+	if (wals == NULL || wals->kind != JSON_TREE_ARRAY || wals->array.n == 0)
+		return;
+	table_init(&table, arena, 7);
+	table_row(&table, (const char *[]){"WAL", "BYTES", "MAX BYTES", "ENTRIES", "OLDEST", "DROPPED", "ERROR"});
+	for (size_t i = 0; i < wals->array.n; i++) {
+		const struct json *w = &wals->array.items[i];
+
+		table_row(&table, (const char *[]){text(arena, w, "component"), number(arena, w, "bytes"), number(arena, w, "max_bytes"),
+					  number(arena, w, "entries"), age(arena, w, "oldest_seconds"), number(arena, w, "dropped"), text(arena, w, "error")});
+	}
+	table_print(&table, stdout);
+}
+
 static int
 print_status(struct str reply, bool json)
 {
@@ -165,6 +183,7 @@ print_status(struct str reply, bool json)
 		print_head(arena, status);
 		print_sources(arena, sources);
 		print_endpoints(arena, endpoints);
+		print_wals(arena, json_tree_get(status, STR("wals")));
 	}
 	if (r == STATUS_FINE && fflush(stdout) != 0)
 		r = STATUS_SYSTEM;

@@ -11,6 +11,7 @@
 #include "longship/flow/ledger.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/sender.h"
+#include "longship/flow/spool.h"
 #include "longship/flow/stream.h"
 
 #include "control_positions.h"
@@ -167,6 +168,19 @@ put_endpoint(void *ptr, const struct destination_status *d)
 	buf_putc(out, '}');
 }
 
+static void
+put_wal(void *ptr, const struct spool_status *w)
+{
+	struct buf *out = ptr;
+
+	buf_z(out, out->data[out->len - 1] == '[' ? "{" : ",{");
+	control_put_text(out, "component", str_from(w->component_id));
+	buf_printf(out, ",\"bytes\":%" PRIu64 ",\"max_bytes\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"dropped\":%" PRIu64 ",\"oldest_seconds\":%.3f",
+		w->bytes, w->bytes_max, w->entries, w->dropped, age_s(w->oldest_ns));
+	control_put_text(out, "error", w->error != 0 ? str_from(strerror(w->error)) : STR_EMPTY);
+	buf_putc(out, '}');
+}
+
 static bool
 put_components(const struct graph *graph, struct buf *out)
 {
@@ -204,6 +218,8 @@ answer_status(const struct graph *graph, const struct json *request, struct buf 
 	ledger_each(put_source, &(struct source_list){out, worst < WORST_MAX ? (size_t)worst : WORST_MAX});
 	buf_z(out, "],\"endpoints\":[");
 	destination_each(put_endpoint, out);
+	buf_z(out, "],\"wals\":[");
+	spools_each(put_wal, out);
 	buf_z(out, "]}\n");
 }
 

@@ -13,6 +13,7 @@
 #include "longship/flow/pace.h"
 #include "longship/flow/runtime.h"
 #include "longship/flow/sender.h"
+#include "longship/flow/spool.h"
 #include "longship/positions/positions.h"
 
 /*
@@ -915,6 +916,7 @@ lanes_park(struct lanes *lanes)
 	wait_parked(lanes, lanes->parks);
 	for (unsigned i = 0; i < lanes->n; i++)
 		stop_lane(&lanes->lanes[i]);
+	spools_flush();
 	if (lanes->runtime->sender != NULL)
 		sender_quiesce(lanes->runtime->sender);
 	for (unsigned i = 0; i < lanes->n; i++)

@@ -175,6 +175,13 @@ ledger_give_up(struct ledger *l, uint64_t lines)
 	l->in_flight -= lines;
 }
 
+void
+ledger_drop_unread(struct ledger *l, const char *reason, uint64_t lines)
+{
+	l->read += lines;
+	ledger_reason(l, reason)->dropped += lines;
+}
+
 /*
  * What is in flight of one stream is its unsettled lines and its pool, never less than nothing. Readers run the same pipeline, so what they
  * take is what was put there; should a configuration change between the two, lines that were not counted as read are now.

@@ -668,6 +668,13 @@ receipt_refuse(struct receipt *r, uint32_t line, uint32_t n, const char *reason)
 }
 
 void
+receipt_return(struct receipt *r, uint32_t line, uint32_t n, const char *reason)
+{
+	receipt_refuse(r, line, n, reason);
+	atomic_store(&r->returned, true);
+}
+
+void
 receipt_give_up(struct receipt *r)
 {
 	struct stream *s = r->stream;

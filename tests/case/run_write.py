@@ -248,8 +248,6 @@ def reason_to_skip(case):
         return "a stream without a value has no label for Loki"
     if case["op"] == "label_string" and any(k.startswith("__") for k in case["in"]):
         return "loki.source.api takes no such labels"
-    if case["op"] == "config" and "wal {" in case["config"]:
-        return "there is no WAL"
     return None
 
 

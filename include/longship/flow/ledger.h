@@ -40,6 +40,8 @@ void ledger_unref(struct ledger *);
 void ledger_close(struct ledger *);
 /* Lock held: lines in flight that cannot be read again. */
 void ledger_give_up(struct ledger *, uint64_t lines);
+/* Lock held: lines that are lost before anybody read them. */
+void ledger_drop_unread(struct ledger *, const char *reason, uint64_t lines);
 /* Lock held. A span of the stream has settled; `left` of its lines go to the stream's pool (flow/lag.h) and stay in flight. */
 void ledger_settle(struct ledger *, struct stream *, uint64_t lines, uint64_t left);
 /* Lock held. Lines of the stream's pool have settled; earlier: they were not read by this process before. */

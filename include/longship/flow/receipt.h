@@ -61,6 +61,8 @@ struct receipt {
 
 	_Atomic uint64_t refs;     /* and holds, in the upper half */
 	_Atomic bool discarded;    /* given up: settles without counting and without moving the position */
+	_Atomic bool returned;     /* some of it could not be taken now (flow/spool.h): who pushed it is to send it again */
+	bool further;              /* of what a client sent at one time it is a further part: taken where the first was */
 	bool settled;              /* under the ledger's lock */
 	_Atomic bool marked;       /* its mark is in the store, with all that it has to say; set by the sender thread */
 	struct memory *before, *after; /* stream memory at `from` and `to`; NULL: empty */
@@ -122,6 +124,8 @@ bool receipt_wants_open(struct receipt *, uint32_t line, uint64_t offset);
 void receipt_unref(struct receipt *);
 /* A destination refused these lines. Any thread that holds a reference. */
 void receipt_refuse(struct receipt *, uint32_t line, uint32_t n, const char *reason);
+/* The same of a push that is to be sent again. */
+void receipt_return(struct receipt *, uint32_t line, uint32_t n, const char *reason);
 /* Marks these lines as left to a lag's reader; as a reader's own. Any thread that holds a reference. */
 void receipt_leave(struct receipt *, uint32_t line, uint32_t n);
 void receipt_claim(struct receipt *, uint32_t line, uint32_t n);

@@ -37,13 +37,14 @@ struct push {
 
 	/* The lane that reads it. */
 	bool begun; /* under the intake's lock */
+	bool further; /* a span of it was handed on */
 	struct buf unpacked;
 	struct str text; /* what is read: body or unpacked */
 	struct push_place place;
 
 	/* Its end. */
 	_Atomic unsigned refs;
-	_Atomic bool lost; /* a span was given up */
+	_Atomic bool lost; /* a span was given up, or returned */
 	unsigned status;
 	char error[INTAKE_ERROR_BYTES];
 };
@@ -389,6 +390,8 @@ push_span(struct intake *in, struct push *p, struct stream *s, struct lane *lane
 
 	span.receipt = stream_begin(s, lane, s->read_offset + BATCH_ENTRIES_MAX, BATCH_ENTRIES_MAX, p->arrived_ns);
 	span.receipt->ptr = p;
+	span.receipt->further = p->further;
+	p->further = true;
 	(void)atomic_fetch_add(&p->refs, 1);
 	span.batch = stream_batch(s, lane, span.receipt, BATCH_ENTRIES_MAX);
 	if (p->form == INTAKE_RAW)
@@ -468,7 +471,7 @@ api_settled(struct stream *s, struct receipt *r)
 
 	if (p == NULL)
 		return;
-	if (atomic_load(&r->discarded))
+	if (atomic_load(&r->discarded) || atomic_load(&r->returned))
 		atomic_store(&p->lost, true);
 	push_unref(a->intake, p);
 }

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * What happens to a pushed body: it waits for a lane, which unpacks and checks it whole, and then hands its entries on
- * span by span. When all its spans have settled, `answer` is called on the control thread: 204, or 503 when a span was
- * given up, so that the client sends it again; 400 when nothing, or not all, of it could be used.
+ * span by span. When all its spans have settled (stored by Loki, or durable in a loki.write's spool), `answer` is called on the control
+ * thread: 204, or 503 when a span was given up or returned by a spool, so that the client sends it again; 400 when nothing, or not all, of it could be used.
  *
  * There is one flow stream a lane; they have no position, since a push cannot be read again.
  *

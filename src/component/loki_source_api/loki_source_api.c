@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * loki.source.api: an HTTP server for pushes in Loki's own format and for plain lines. The server and all answers belong to
- * the control thread; bodies go through the intake to the lanes. A client is answered when its entries are stored, or after
- * ANSWER_NS with 503: of a push that no lane has begun nothing is taken then, one that is under way may arrive all the same. A changed `http` block makes a new server; a
- * reload gives up what is unsettled, so clients whose push was under way get 503 and send it again.
+ * the control thread; bodies go through the intake to the lanes. A client is answered when its entries are stored, or durable where
+ * their loki.write has a wal, or after ANSWER_NS with 503: of a push that no lane has begun nothing is taken then, one that is under way
+ * may arrive all the same. A changed `http` block makes a new server; a reload gives up what is unsettled, so clients whose push was
+ * under way get 503 and send it again.
  */
 #include <errno.h>
 #include <stdio.h>

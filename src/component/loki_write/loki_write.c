@@ -3,6 +3,8 @@
  * loki.write: batches entries per endpoint and tenant and hands them to the sender. A lane touches only its
  * own outlets. New arguments come while the lanes are parked, when nothing is open or queued: everything is
  * made anew.
+ *
+ * Where there is a spool, entries that cannot be read a second time go there first, and come here from it again.
  */
 #include "endpoint.h"
 #include "guard.h"
@@ -12,6 +14,7 @@
 #include "longship/flow/lane.h"
 #include "longship/flow/runtime.h"
 #include "outlet.h"
+#include "wal.h"
 
 struct write_args {
 	struct block_list endpoints; /* struct endpoint_args */
@@ -19,7 +22,7 @@ struct write_args {
 	int64_t max_streams;
 	struct dead_letter_args *dead_letter;
 	struct guard_args *guard;
-	void *wal;
+	struct wal_args *wal;
 };
 
 struct dead_letter_args {
@@ -35,8 +38,6 @@ static const struct arg_spec dead_letter_spec[] = {
 	{0},
 };
 
-static const struct arg_spec no_spec[] = {{0}};
-
 static const struct arg_spec write_spec[] = {
 	{.name = "endpoint", .kind = ARG_BLOCKS, .offset = offsetof(struct write_args, endpoints), .sub = endpoint_spec,
 		.sub_size = sizeof(struct endpoint_args), .sub_check = endpoint_check, .doc = "Where to send; each endpoint gets all entries."},
@@ -44,9 +45,10 @@ static const struct arg_spec write_spec[] = {
 		.doc = "Labels for entries that do not have them."},
 	{.name = "max_streams", .kind = ARG_INT, .offset = offsetof(struct write_args, max_streams), .fallback = "0", .min = 0,
 		.max = INT32_MAX, .doc = "Streams in one request, 0 for no limit; entries of further streams are refused and counted."},
-	{.name = "wal", .kind = ARG_BLOCK, .flags = ARG_UNSUPPORTED, .offset = offsetof(struct write_args, wal), .sub = no_spec,
-		.sub_size = sizeof(struct value),
-		.doc = "There is no WAL yet: files and journals are read again from where Loki has stored them, pushes are answered when they are stored."},
+	{.name = "wal", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, wal), .sub = wal_spec, .sub_size = sizeof(struct wal_args),
+		.sub_check = wal_check,
+		.doc = "A spool on disk for what cannot be read a second time: pushes are answered when they are in it, and sent from it. Files and journals need none: "
+		       "they are read again from where Loki has stored them."},
 	{.name = "guard", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, guard), .sub = guard_spec, .sub_size = sizeof(struct guard_args),
 		.doc = "Limits that are kept before anything is sent."},
 	{.name = "dead_letter", .kind = ARG_BLOCK, .offset = offsetof(struct write_args, dead_letter), .sub = dead_letter_spec,
@@ -75,6 +77,7 @@ struct write_state {
 	unsigned n_lanes;
 	struct dead_letters *dead_letters; /* NULL: not configured */
 	struct guard *guard;               /* the same */
+	struct spool *spool;               /* the same */
 };
 
 /* An endpoint without a name is known by all its settings, as Alloy's hash of them. */
@@ -177,6 +180,7 @@ start(struct component *c, const void *args)
 
 	w->component = c;
 	build(w, args);
+	w->spool = wal_spool(c, w->args->wal, NULL);
 	component_set_health(c, HEALTH_HEALTHY, "started component");
 	return 0;
 }
@@ -189,13 +193,17 @@ update(struct component *c, const void *old_args, const void *args)
 	(void)old_args;
 	take_down(w);
 	build(w, args);
+	w->spool = wal_spool(c, w->args->wal, w->spool);
 	component_set_health(c, HEALTH_HEALTHY, "updated component");
 }
 
 static void
 stop(struct component *c)
 {
-	take_down(c->state);
+	struct write_state *w = c->state;
+
+	spool_free(w->spool);
+	take_down(w);
 }
 
 /* Batches that may wait before what comes is given up; 0: nothing is given up. */
@@ -353,6 +361,8 @@ consume(struct component *c, struct batch *b)
 	const char *const *rejected = NULL;
 
 	assert(lane != NULL);
+	if (w->spool != NULL && spool_put(w->spool, b))
+		return;
 	if (w->guard != NULL)
 		rejected = guard_apply(w->guard, &w->lanes[lane_number(lane)].guard, b);
 	for (size_t k = 0; k < w->n_endpoints; k++)

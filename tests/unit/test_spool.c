@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The disk spool: what was acknowledged arrives once, as it was, through restarts, damage, and disks that are full. */
+#include "spool_fixture.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "longship/base/hash.h"
+#include "longship/flow/ledger.h"
+#include "../../src/flow/spool_priv.h"
+
+static const struct spool_options plenty = {.bytes_max = UINT64_C(1) << 40};
+
+static struct board board;
+
+/* The ledger of the spool: as a scrape sees it. */
+struct look {
+	struct sums sums;
+	uint64_t full, old, damaged, given_up;
+};
+
+static void
+look_at(void *ptr, const struct ledger *l)
+{
+	struct look *look = ptr;
+
+	if (strcmp(l->component_id, "test.outpost") != 0)
+		return;
+	*look = (struct look){.sums = {.read = l->read, .acknowledged = l->acknowledged, .in_flight = l->in_flight}};
+	for (size_t i = 0; i < l->n_reasons; i++) {
+		const struct ledger_reason *r = &l->reasons[i];
+
+		look->sums.rejected += r->rejected;
+		look->sums.dropped += r->dropped;
+		look->full += strcmp(r->name, "wal_full") == 0 ? r->dropped : 0;
+		look->old += strcmp(r->name, "wal_too_old") == 0 ? r->dropped : 0;
+		look->damaged += strcmp(r->name, "wal_damaged") == 0 ? r->dropped : 0;
+		look->given_up += strcmp(r->name, "given_up") == 0 ? r->dropped : 0;
+	}
+	assert_int_equal(l->read, l->acknowledged + look->sums.rejected + look->sums.dropped + l->in_flight);
+}
+
+static struct look
+look(void)
+{
+	struct look found = {0};
+
+	ledger_each(look_at, &found);
+	return found;
+}
+
+static void
+begin_stand(struct stand *s)
+{
+	memset(&board, 0, sizeof(board));
+	stand_init(s, &board);
+}
+
+/* The files of the spool by name, ascending. */
+static size_t
+list_spool(const struct stand *s, char names[][64], size_t max)
+{
+	char path[128];
+	struct dirent **found;
+	int n;
+	size_t kept = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/test.outpost/wal", s->path.dir);
+	n = scandir(path, &found, NULL, alphasort);
+	for (int i = 0; i < n; i++) {
+		if (found[i]->d_name[0] != '.' && kept < max)
+			(void)snprintf(names[kept++], 64, "%.63s", found[i]->d_name);
+		free(found[i]);
+	}
+	if (n >= 0)
+		free(found);
+	return kept;
+}
+
+static int
+open_file(const struct stand *s, const char *name)
+{
+	char path[256];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/test.outpost/wal/%s", s->path.dir, name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void
+each_arrived(uint64_t from, uint64_t to, int times)
+{
+	for (uint64_t i = from; i < to; i++)
+		assert_int_equal(board.arrived[i], times);
+	assert_int_equal(board.wrong, 0);
+}
+
+static uint64_t
+count_arrived(uint64_t lines)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = 0; i < lines; i++) {
+		assert_true(board.arrived[i] <= 1);
+		n += (uint64_t)board.arrived[i];
+	}
+	return n;
+}
+
+static void
+passes_entries_as_they_were(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	begin_stand(&s);
+	open_spool(&s, &plenty);
+	push(&s, 5000);
+	wait_until(board.n_settled == 5000);
+	wait_until(board.n_arrived == 5000);
+	each_arrived(0, 5000, 1);
+	assert_false(s.out.disordered);
+	wait_until(look().sums.acknowledged == 5000);
+	assert_int_equal(sums_of(s.path.ledger).acknowledged, 5000);
+	assert_int_equal(spool_status_now().entries, 0);
+	stand_done(&s);
+}
+
+static void
+a_large_push_in_few_records(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	begin_stand(&s);
+	s.pusher->push_lines = BATCH_ENTRIES_MAX;
+	s.pusher->pad = 700;
+	open_spool(&s, &plenty);
+	push(&s, 3 * BATCH_ENTRIES_MAX);
+	wait_until(board.n_arrived == 3 * BATCH_ENTRIES_MAX);
+	each_arrived(0, 3 * BATCH_ENTRIES_MAX, 1);
+	assert_false(s.out.disordered);
+	stand_done(&s);
+}
+
+static void
+acknowledges_while_nothing_is_sent(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	begin_stand(&s);
+	s.out.hold = true;
+	open_spool(&s, &plenty);
+	push(&s, 1000);
+	wait_until(board.n_settled == 1000);
+	assert_int_equal(spool_status_now().entries, 1000);
+	wait_until(board.n_arrived == 1000);
+	assert_true(spool_status_now().oldest_ns > 0);
+	let_go(&s, false);
+	wait_until(spool_status_now().entries == 0);
+	assert_int_equal(spool_status_now().oldest_ns, 0);
+	stand_done(&s);
+}
+
+static void
+a_restart_sends_what_is_left(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	begin_stand(&s);
+	open_spool(&s, &plenty);
+	push(&s, 300);
+	wait_until(look().sums.acknowledged == 300);
+	s.out.hold = true;
+	push(&s, 500);
+	wait_until(board.n_arrived == 800);
+	let_go(&s, true);
+	close_spool(&s);
+	each_arrived(0, 800, 1);
+	let_go(&s, true);
+
+	s.out.hold = false;
+	open_spool(&s, &plenty);
+	wait_until(look().sums.acknowledged == 500);
+	each_arrived(0, 300, 1);
+	each_arrived(300, 800, 2);
+	push(&s, 20);
+	wait_until(board.n_arrived == 800 + 500 + 20);
+	wait_until(look().sums.acknowledged == 520);
+	close_spool(&s);
+
+	open_spool(&s, &plenty);
+	push(&s, 1);
+	wait_until(board.n_arrived == 800 + 500 + 20 + 1);
+	assert_int_equal(look().sums.read, 1);
+	assert_false(s.out.disordered);
+	stand_done(&s);
+}
+
+static void
+what_is_given_up_is_read_again(void **state)
+{
+	struct stand s;
+
+	(void)state;
+	begin_stand(&s);
+	s.out.hold = true;
+	open_spool(&s, &plenty);
+	push(&s, 95);
+	wait_until(board.n_arrived == 95);
+	let_go(&s, true);
+	s.out.hold = false;
+	lanes_park(s.path.runtime.lanes);
+	lanes_resume(s.path.runtime.lanes);
+	wait_until(look().sums.acknowledged == 95);
+	each_arrived(0, 95, 2);
+	assert_int_equal(look().sums.read, 95);
+	stand_done(&s);
+}
+
+static void
+full_returns_pushes(void **state)
+{
+	const struct spool_options small = {.bytes_max = 1 << 20};
+	struct stand s;
+
+	(void)state;
+	begin_stand(&s);
+	s.out.hold = true;
+	s.pusher->pad = 500;
+	open_spool(&s, &small);
+	push(&s, 10000);
+	wait_until(board.n_settled + board.n_returned == 10000);
+	assert_true(board.n_settled > 500 && board.n_returned > 5000);
+	assert_int_equal(sums_of(s.path.ledger).rejected, board.n_returned);
+	assert_true(spool_status_now().bytes <= small.bytes_max);
+	/* What was taken is sent, then there is room again. */
+	s.out.hold = false;
+	let_go(&s, false);
+	wait_until(look().sums.acknowledged == board.n_settled);
+	wait_until(spool_status_now().bytes < small.bytes_max / 4);
+	for (uint64_t i = 0; i < 10000; i++)
+		assert_int_equal(board.arrived[i], board.acknowledged[i]);
+	push(&s, 10);
+	wait_until(board.arrived[10009] == 1);
+	assert_int_equal(look().sums.dropped, 0);
+	stand_done(&s);
+}
+
+static void
+full_drops_the_oldest(void **state)
+{
+	const struct spool_options small = {.bytes_max = 1 << 20, .when_full = SPOOL_DROP_OLDEST};
+	struct stand s;
+	struct look now;
+	uint64_t arrived = 0;
+
+	(void)state;
+	begin_stand(&s);
+	s.out.hold = true;
+	s.pusher->pad = 500;
+	lanes_park(s.path.runtime.lanes);
+	s.pusher->wanted = 10000;
+	open_spool(&s, &small);
+	lanes_resume(s.path.runtime.lanes);
+	wait_until(board.n_settled == 10000);
+	assert_int_equal(board.n_returned, 0);
+	assert_true(spool_status_now().bytes <= small.bytes_max);
+	now = look();
+	assert_int_equal(now.sums.rejected, 0);
+	/* All that was not read before it was dropped is counted; what was read is in memory and arrives. */
+	s.out.hold = false;
+	let_go(&s, false);
+	wait_until(spool_status_now().entries == 0);
+	now = look();
+	for (uint64_t i = 0; i < 10000; i++) {
+		assert_true(board.arrived[i] <= 1);
+		arrived += (uint64_t)board.arrived[i];
+	}
+	assert_int_equal(arrived + now.full, 10000);
+	assert_int_equal(now.sums.dropped, now.full);
+	assert_int_equal(now.sums.read, 10000);
+	assert_int_equal(board.arrived[9999], 1);
+	stand_done(&s);
+}
+
+/* Keeps its lane from running anything else. */
+struct blocker {
+	struct stream stream; /* first */
+	_Atomic bool running, released;
+};
+
+static enum stream_state
+blocker_run(struct stream *stream, struct lane *lane)
+{
+	struct blocker *b = (struct blocker *)stream;
+
+	(void)lane;
+	atomic_store(&b->running, true);
+	while (!atomic_load(&b->released))
+		(void)usleep(500);
+	return STREAM_IDLE;
+}
+
+static void
+blocker_free(struct stream *stream)
+{
+	mem_free(stream);
+}
+
+static const struct stream_ops blocker_ops = {.run = blocker_run, .free = blocker_free};
+
+static struct blocker *
+block_lane(struct stand *s, struct stream *beside)
+{
+	struct blocker *b = mem_new(struct blocker);
+
+	stream_init(&b->stream, &blocker_ops, &s->path.runtime, s->path.ledger, STR_EMPTY, "blocker");
+	(void)lanes_add(s->path.runtime.lanes, &b->stream, lane_number(beside->lane));
+	wait_until(b->running);
+	return b;
+}
+
+static void
+unblock_lane(struct stand *s, struct blocker *b)
+{
+	atomic_store(&b->released, true);
+	lanes_park(s->path.runtime.lanes);
+	lanes_evict(s->path.runtime.lanes, &b->stream);
+	lanes_resume(s->path.runtime.lanes);
+	stream_unref(&b->stream);
+}
+
+/* What was on its way when its file was dropped and the process ended is counted by the next one; what was dropped unread is not counted twice. */
+static void
+drops_are_counted_once(void **state)
+{
+	const struct spool_options small = {.bytes_max = 1 << 20, .when_full = SPOOL_DROP_OLDEST};
+	struct stand s, crashed;
+	struct blocker *blocker;
+	char command[256];
+	uint64_t dropped, arrived;
+
+	(void)state;
+	begin_stand(&crashed);
+	crashed.out.hold = true;
+	crashed.pusher->pad = 500;
+	open_spool(&crashed, &small);
+	push(&crashed, 100);
+	wait_until(board.n_arrived == 100);
+	blocker = block_lane(&crashed, crashed.out.spool->stream);
+	push(&crashed, 9900);
+	wait_until(board.n_settled == 10000);
+	dropped = look().full;
+	assert_true(dropped > 5000 && dropped < 9900);
+	stand_init(&s, &board);
+	(void)snprintf(command, sizeof(command), "mkdir %s/test.outpost && cp -r %s/test.outpost/wal %s/test.outpost/wal", s.path.dir, crashed.path.dir,
+		s.path.dir);
+	assert_int_equal(system(command), 0);
+	crashed.out.hold = false;
+	let_go(&crashed, false);
+	unblock_lane(&crashed, blocker);
+	stand_done(&crashed);
+
+	/* As the other store has it. */
+	positions_declare(s.path.runtime.positions, STR("wal|test.outpost"), STR_EMPTY, STR_EMPTY);
+	assert_int_equal(positions_write(s.path.runtime.positions, &(struct position_update){.kind = POSITION_SET, .key = STR("wal|test.outpost"),
+		.position = &(struct position){.offset = 0}}, 1), 0);
+	memset(&board, 0, sizeof(board));
+	open_spool(&s, &small);
+	wait_until(spool_status_now().entries == 0);
+	arrived = count_arrived(10000);
+	assert_int_equal(look().given_up, 100);
+	assert_int_equal(look().sums.dropped, 100);
+	assert_int_equal(arrived + 100 + dropped, 10000);
+	stand_done(&s);
+}
+
+static void
+too_old_is_dropped(void **state)
+{
+	const struct spool_options short_lived = {.bytes_max = 1 << 20, .age_max_ns = 100 * NS_PER_MS};
+	struct stand s;
+
+	(void)state;
+	begin_stand(&s);
+	s.out.hold = true;
+	open_spool(&s, &plenty);
+	push(&s, 50);
+	wait_until(board.n_arrived == 50);
+	let_go(&s, true);
+	close_spool(&s);
+	let_go(&s, true);
+	/* The store's position is before them: they are not settled, and too old when they are looked at. */
+	(void)usleep(150 * 1000);
+	lanes_park(s.path.runtime.lanes);
+	open_spool(&s, &short_lived);
+	wait_until(spool_status_now().bytes == 0);
+	s.out.hold = false;
+	lanes_resume(s.path.runtime.lanes);
+	wait_until(look().old == 50);
+	wait_until(spool_status_now().entries == 0);
+	push(&s, 1);
+	wait_until(board.arrived[50] == 1);
+	assert_int_equal(board.n_arrived, 51);
+	assert_int_equal(look().sums.read, 51);
+	stand_done(&s);
+}
+
+/* Fills a spool with some records of ten lines, and closes it with nothing sent. */
+static void
+fill(struct stand *s, uint64_t lines)
+{
+	begin_stand(s);
+	lanes_park(s->path.runtime.lanes);
+	open_spool(s, &plenty);
+	lanes_resume(s->path.runtime.lanes);
+	s->out.hold = true;
+	for (uint64_t n = 0; n < lines; n += 10) {
+		push(s, 10);
+		wait_until(board.n_settled == n + 10 && board.n_arrived == n + 10);
+	}
+	let_go(s, true);
+	close_spool(s);
+	let_go(s, true);
+	s->out.hold = false;
+	memset(&board.arrived, 0, sizeof(board.arrived));
+	board.n_arrived = 0;
+}
+
+static void
+a_flipped_bit_costs_its_record(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 12; seed++) {
+		struct stand s;
+		char names[4][64], byte;
+		struct stat st;
+		off_t at;
+		int fd;
+
+		fill(&s, 100);
+		assert_int_equal(list_spool(&s, names, 4), 1);
+		fd = open_file(&s, names[0]);
+		assert_int_equal(fstat(fd, &st), 0);
+		at = 24 + (off_t)(seed * 7919 % (uint64_t)(st.st_size - 24));
+		assert_int_equal(pread(fd, &byte, 1, at), 1);
+		byte = (char)(byte ^ 1 << seed % 8);
+		assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+		(void)close(fd);
+		open_spool(&s, &plenty);
+		push(&s, 10); /* tells where the damage at the end ends, too */
+		wait_until(board.arrived[109] == 1);
+		wait_until(spool_status_now().entries == 0);
+		assert_int_equal(count_arrived(110), 100);
+		/* In the last record nobody knows how many there were. */
+		assert_true(look().damaged == 10 || board.arrived[90] == 0);
+		assert_int_equal(board.wrong, 0);
+		assert_int_equal(look().sums.acknowledged, 100);
+		stand_done(&s);
+	}
+}
+
+static void
+a_cut_end_costs_what_was_cut(void **state)
+{
+	(void)state;
+	for (int back = 1; back < 400; back += 61) {
+		struct stand s;
+		char names[4][64];
+		struct stat st;
+		int fd;
+
+		fill(&s, 60);
+		assert_int_equal(list_spool(&s, names, 4), 1);
+		fd = open_file(&s, names[0]);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(ftruncate(fd, st.st_size > back ? st.st_size - back : 0), 0);
+		(void)close(fd);
+		open_spool(&s, &plenty);
+		push(&s, 10);
+		wait_until(board.arrived[69] == 1);
+		wait_until(spool_status_now().entries == 0);
+		assert_true(count_arrived(70) % 10 == 0 && count_arrived(70) <= 60);
+		assert_int_equal(board.wrong, 0);
+		assert_int_equal(look().sums.dropped, 0);
+		stand_done(&s);
+	}
+}
+
+static void
+a_head_that_is_damaged_costs_its_file(void **state)
+{
+	struct stand s;
+	char names[4][64];
+	int fd;
+
+	(void)state;
+	fill(&s, 50);
+	assert_int_equal(list_spool(&s, names, 4), 1);
+	fd = open_file(&s, names[0]);
+	assert_int_equal(pwrite(fd, "x", 1, 3), 1);
+	(void)close(fd);
+	open_spool(&s, &plenty);
+	push(&s, 10);
+	wait_until(board.arrived[59] == 1);
+	assert_int_equal(count_arrived(60), 10);
+	/* It is kept for who wants to look. */
+	assert_int_equal(list_spool(&s, names, 4), 2);
+	assert_non_null(strstr(names[0], ".damaged") != NULL ? names[0] : strstr(names[1], ".damaged"));
+	stand_done(&s);
+}
+
+static void
+a_missing_file_is_counted(void **state)
+{
+	struct stand s;
+	char names[4][64], path[256];
+
+	(void)state;
+	fill(&s, 50);
+	s.out.hold = true;
+	open_spool(&s, &plenty);
+	push(&s, 10);
+	wait_until(board.n_arrived == 60);
+	let_go(&s, true);
+	close_spool(&s);
+	let_go(&s, true);
+	assert_int_equal(list_spool(&s, names, 4), 2);
+	(void)snprintf(path, sizeof(path), "%s/test.outpost/wal/%s", s.path.dir, names[0]);
+	assert_int_equal(unlink(path), 0);
+	s.out.hold = false;
+	memset(&board.arrived, 0, sizeof(board.arrived));
+	open_spool(&s, &plenty);
+	wait_until(board.arrived[59] == 1);
+	wait_until(spool_status_now().entries == 0);
+	assert_int_equal(count_arrived(60), 10);
+	assert_int_equal(look().damaged, 50);
+	stand_done(&s);
+}
+
+static void
+a_newer_format_is_not_touched(void **state)
+{
+	static const char newer[] = "\x89LSWAL\r\n\x02\0\0\0\0\0\0\0\0\0\0\0";
+	struct stand s;
+	char names[4][64], head[24], after[24];
+	uint64_t check;
+	int fd;
+
+	(void)state;
+	fill(&s, 20);
+	assert_int_equal(list_spool(&s, names, 4), 1);
+	memcpy(head, newer, 20);
+	check = hash_bytes(head, 20, 0);
+	for (int i = 0; i < 4; i++)
+		head[20 + i] = (char)(check >> 8 * i);
+	fd = open_file(&s, names[0]);
+	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
+	open_spool(&s, &plenty);
+	push(&s, 10);
+	wait_until(board.n_returned == 10);
+	assert_int_equal(spool_status_now().error, EPROTONOSUPPORT);
+	assert_int_equal(list_spool(&s, names, 4), 1);
+	assert_int_equal(pread(fd, after, sizeof(after), 0), sizeof(after));
+	assert_memory_equal(head, after, sizeof(head));
+	(void)close(fd);
+	stand_done(&s);
+}
+
+static void
+what_cannot_be_written_goes_round(void **state)
+{
+	struct stand s;
+	char path[128];
+	int fd;
+
+	(void)state;
+	begin_stand(&s);
+	(void)snprintf(path, sizeof(path), "%s/test.outpost", s.path.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600); /* no directory can be made here */
+	assert_true(fd >= 0);
+	(void)close(fd);
+	open_spool(&s, &plenty);
+	push(&s, 10);
+	wait_until(board.n_returned == 10 || board.n_settled == 10);
+	wait_until(spool_status_now().error != 0);
+	push(&s, 10);
+	wait_until(board.arrived[19] == 1);
+	wait_until(board.n_settled >= 10);
+	/* It is empty: the second push went the way that it would go without a spool. */
+	assert_int_equal(look().sums.read, 0);
+	assert_int_equal(unlink(path), 0);
+	wait_until(spool_status_now().error == 0);
+	push(&s, 10);
+	wait_until(board.arrived[29] == 1);
+	assert_int_equal(look().sums.read, 10);
+	stand_done(&s);
+}
+
+static void
+closed_sends_what_is_there(void **state)
+{
+	const struct spool_options closed = {.bytes_max = 1 << 20, .closed = true};
+	struct stand s;
+
+	(void)state;
+	fill(&s, 50);
+	assert_true(spool_has_files(&s.out.component));
+	open_spool(&s, &closed);
+	wait_until(look().sums.acknowledged == 50);
+	push(&s, 10);
+	wait_until(board.arrived[59] == 1);
+	assert_int_equal(look().sums.read, 50);
+	stand_done(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(passes_entries_as_they_were),
+		cmocka_unit_test(a_large_push_in_few_records),
+		cmocka_unit_test(acknowledges_while_nothing_is_sent),
+		cmocka_unit_test(a_restart_sends_what_is_left),
+		cmocka_unit_test(what_is_given_up_is_read_again),
+		cmocka_unit_test(full_returns_pushes),
+		cmocka_unit_test(full_drops_the_oldest),
+		cmocka_unit_test(drops_are_counted_once),
+		cmocka_unit_test(too_old_is_dropped),
+		cmocka_unit_test(a_flipped_bit_costs_its_record),
+		cmocka_unit_test(a_cut_end_costs_what_was_cut),
+		cmocka_unit_test(a_head_that_is_damaged_costs_its_file),
+		cmocka_unit_test(a_missing_file_is_counted),
+		cmocka_unit_test(a_newer_format_is_not_touched),
+		cmocka_unit_test(what_cannot_be_written_goes_round),
+		cmocka_unit_test(closed_sends_what_is_there),
+	};
+
+	return cmocka_run_group_tests_name("spool", tests, NULL, NULL);
+}
