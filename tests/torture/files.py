@@ -23,6 +23,7 @@ STYLES = {
     "compress": "create 0644\n compress",
     "delaycompress": "create 0644\n compress\n delaycompress",
     "copytruncate": "copytruncate",
+    "copycompress": "copytruncate\n compress",
     "delete": None,
     "symlink": None,
     "replace": None,
@@ -37,6 +38,7 @@ NEEDS = {
     "compress": "",
     "delaycompress": "",
     "copytruncate": "begun",
+    "copycompress": "begun",
     "delete": "up",
     "symlink": "up",
     "replace": "arrived",
@@ -130,9 +132,11 @@ class LogFile:
         """What the styles do, where there is no logrotate."""
         folder = os.path.join(self.folder, "old") if self.style == "olddir" else self.folder
         base = os.path.join(folder, "a.log")
-        if self.style == "copytruncate":
+        if self.style in ("copytruncate", "copycompress"):
             shutil.copyfile(self.path, f"{base}.{self.rotations}")
             os.truncate(self.path, 0)
+            if self.style == "copycompress":
+                pack(f"{base}.{self.rotations}")
             return
         target = f"{base}.{self.rotations}"
         if self.style == "delaycompress" and os.path.exists(f"{base}.{self.rotations - 1}"):

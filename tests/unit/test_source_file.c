@@ -530,6 +530,27 @@ test_source_file__copytruncate(void **state)
 	expect_order(f, "five", "one two three-333 four five ");
 }
 
+/* The copy is compressed before anybody has looked. */
+static void
+test_source_file__copytruncate_and_compress(void **state)
+{
+	struct file_test *f = *state;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	append(f, "a.log", "two\n");
+	turn_until(seen(f, "two") == 1);
+	command(f, "printf 'three\nfo' >>a.log && cp a.log a.log.1 && : >a.log && gzip a.log.1 && echo five >>a.log");
+	expect_order(f, "five", "one two three fo five ");
+	settle(f);
+	stop(f);
+	append(f, "a.log", "six\n");
+	begin(f);
+	expect_order(f, "six", "one two three fo five six ");
+}
+
 static void
 test_source_file__copytruncate_while_down(void **state)
 {
@@ -971,6 +992,7 @@ main(void)
 		T(test_source_file__moved_to_another_directory_while_down),
 		T(test_source_file__rotated_while_down_to_another_followed_path),
 		T(test_source_file__copytruncate),
+		T(test_source_file__copytruncate_and_compress),
 		T(test_source_file__copytruncate_while_down),
 		T(test_source_file__emptied_without_a_copy),
 		T(test_source_file__compressed_while_down),

@@ -1125,9 +1125,9 @@ read_emptied(struct follow *f, const struct tail *t)
 }
 
 static int
-find_rest(struct follow *f, struct tail *t, bool named)
+find_rest(struct follow *f, struct tail *t, bool named, struct past_file *ret)
 {
-	int copy = generations_of_cut(f, t);
+	int copy = generations_of_cut(f, t, ret);
 
 	if (copy < 0 && t->lost_bytes > 0) {
 		follow_abandon(f, "truncated", t->lost_bytes);
@@ -1141,7 +1141,7 @@ find_rest(struct follow *f, struct tail *t, bool named)
 
 /* The same of a tail that was rotated away: what is found has its place behind it, before those that came later. */
 static int
-find_rest_of_rotated(struct follow *f, struct tail *t, bool named)
+find_rest_of_rotated(struct follow *f, struct tail *t, bool named, struct past_file *ret)
 {
 	VEC(struct tail *) later = {0};
 	size_t at = 0;
@@ -1154,7 +1154,7 @@ find_rest_of_rotated(struct follow *f, struct tail *t, bool named)
 		vec_push(&later, f->rotated.items[i]);
 	next = later.len > 0 ? later.items[0] : f->current;
 	f->rotated.len = at + 1;
-	copy = find_rest(f, t, named);
+	copy = find_rest(f, t, named, ret);
 	if (next != NULL && f->rotated.len > at + 1)
 		tail_follow_on_later(next, f->rotated.items[f->rotated.len - 1]);
 	for (size_t i = 0; i < later.len; i++)
@@ -1169,13 +1169,16 @@ on_tail_cut(void *owner, struct tail *t)
 {
 	struct follow *f = t->follow;
 	bool current = f != NULL && t == f->current, named = f != NULL && names(f->path, &t->id);
+	struct past_file what = {0};
 	int copy = -1;
 
 	(void)owner;
 	if (current)
 		retire_current(f);
 	if (f != NULL)
-		copy = current ? find_rest(f, t, named) : find_rest_of_rotated(f, t, named);
+		copy = current ? find_rest(f, t, named, &what) : find_rest_of_rotated(f, t, named, &what);
+	if (copy >= 0 && what.packed)
+		t->copy_format = (int)what.format;
 	tail_go_on_in(t, copy);
 	if (current)
 		open_current(f, named);

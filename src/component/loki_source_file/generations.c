@@ -15,6 +15,7 @@
 #include "search.h"
 #include "unseen.h"
 
+#define COPYING_NS (60 * NS_PER_S) /* a copy may have been begun before the file was opened */
 #define GENERATIONS_MAX 64 /* of a file that is emptied again and again: as many copies of it are told apart */
 #define REMEMBERED_NS (29 * 24 * 3600 * NS_PER_S) /* the store may have forgotten what is older */
 
@@ -309,29 +310,30 @@ know_tail(const struct tail *t, struct known *ret)
 
 /* Takes the tail's copy out of what was found: the one with its content; when nothing was read, the oldest since it was opened. */
 static int
-take_copy(struct search *s, const struct tail *t)
+take_copy(struct search *s, const struct tail *t, struct past_file *ret)
 {
-	struct stat st;
-	int fd;
-
 	found_sort(s);
 	for (size_t i = 0; i < s->found.len; i++) {
-		const struct candidate *c = &s->found.items[i];
+		const struct candidate c = s->found.items[i];
+		struct stat st;
+		int fd;
 
-		if (c->packed || (c->known == NULL && t->stream.read_offset > 0))
+		if (c.known == NULL && (c.packed || t->stream.read_offset > 0))
 			continue;
-		fd = follow_open(c->path, &st);
+		fd = follow_open(c.path, &st);
 		if (fd >= 0)
 			log_info(s->follow->shared->component->id, "file was emptied; going on in a copy of what it held", "path", s->follow->path,
-				"copy", c->path, "offset", log_i64((int64_t)t->stream.read_offset), "size", log_i64((int64_t)st.st_size), NULL);
+				"copy", c.path, "offset", log_i64((int64_t)t->stream.read_offset), "size", log_i64((int64_t)st.st_size), NULL);
+		*ret = (struct past_file){.packed = c.packed, .format = c.format};
 		vec_remove(&s->found, i);
 		return fd >= 0 ? fd : -1;
 	}
 	return -1;
 }
 
-int
-generations_of_cut(struct follow *f, const struct tail *t)
+/* plain_only: what is compressed costs more to look into. */
+static int
+find_copy(struct follow *f, const struct tail *t, bool plain_only, struct past_file *ret)
 {
 	struct known_list list = {.born_ns = t->opened_ns, .updated_ns = t->opened_ns};
 	struct known known;
@@ -343,15 +345,24 @@ generations_of_cut(struct follow *f, const struct tail *t)
 	(void)file_identify_path(f->path, &list.current);
 	list.current.birth_ns = 0; /* copies are born after it */
 	search_init(&s, NULL, f, &list);
-	s.plain_only = true;
+	s.plain_only = plain_only;
+	s.packed_since_ns = t->opened_ns - COPYING_NS;
 	unseen_find(&s);
 	born_after_known_copies(&s);
 	unseen_leave_out_strangers(&s);
 	unseen_leave_out_copies_of_current(&s);
-	fd = take_copy(&s, t);
-	if (fd >= 0) /* else nothing tells what came after it */
+	fd = take_copy(&s, t, ret);
+	if (fd >= 0 && plain_only) /* else nothing tells what came after it */
 		(void)found_read(&s);
 	search_done(&s);
 	vec_done(&list.items);
 	return fd;
+}
+
+int
+generations_of_cut(struct follow *f, const struct tail *t, struct past_file *ret)
+{
+	int fd = find_copy(f, t, true, ret);
+
+	return fd < 0 ? find_copy(f, t, false, ret) : fd;
 }

@@ -14,6 +14,7 @@
 
 struct follow;
 struct follow_shared;
+struct past_file;
 struct stat;
 struct tail;
 
@@ -26,9 +27,9 @@ void generations_between(struct follow *, const struct tail *rotated);
 /* The file was emptied while longship was down (the tail is placed, and no lane has it): reads the copies that were made of it, of what it
  * held before and of what it held in between. False: there is none. */
 bool generations_of_emptied(struct follow *, const struct tail *);
-/* The same while it is followed, by a tail that is retired and waits: a copy that holds what the tail has read, to go on in: a descriptor;
- * -1: there is none. Copies of what the file held after that are read, too. */
-int generations_of_cut(struct follow *, const struct tail *);
+/* The same while it is followed, by a tail that is retired and waits: a copy that holds what the tail has read, to go on in: a descriptor, and
+ * in *ret whether it is compressed; -1: there is none. Copies of what the file held after that are read, too. */
+int generations_of_cut(struct follow *, const struct tail *, struct past_file *ret);
 /* The path names another file than the one that rests (rest.h): what was written to that since is read, and those that it named in
  * between. past: lists each directory once for several follows. False: there are too few descriptors, ask again later. */
 bool generations_lost(struct past *, struct follow *);

@@ -40,6 +40,7 @@ struct search {
 	VEC(struct candidate) found;
 	int64_t copied_since_ns; /* copies that nobody knows and that were written since hold what nobody has read; INT64_MAX: none does */
 	bool busy;       /* something could not be looked into now */
+	int64_t packed_since_ns; /* what is compressed and was written earlier is of no interest */
 	bool plain_only; /* what is compressed is of a generation that is known or open */
 };
 

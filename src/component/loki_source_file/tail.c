@@ -40,6 +40,7 @@ tail_new(struct runtime *runtime, struct ledger *ledger, const struct file_id *i
 	t->fd = fd;
 	t->opened_ns = clock_now_ns();
 	atomic_init(&t->copy_fd, -1);
+	t->copy_format = -1;
 	content_init(&t->content, rules);
 	t->open_place = SIZE_MAX;
 	t->arena = arena_new(TARGET_ARENA_BYTES);
@@ -347,6 +348,8 @@ leave_truncated(struct tail *t, enum stream_state *ret)
 	if (fd >= 0) {
 		(void)close(t->fd);
 		t->fd = fd;
+		if (t->copy_format >= 0 && t->content.unpack == NULL)
+			t->content.unpack = unpack_new((enum decompress_format)t->copy_format);
 		t->seen[0] = t->seen[t->n_seen - 1];
 		t->seen[0].size = 0;
 		t->n_seen = 1;

@@ -41,6 +41,7 @@ struct tail {
 	_Atomic bool unseen;  /* and it was not looked at since: it may hold something else now, in as many bytes */
 	_Atomic bool truncated; /* the lane saw that the file no longer holds what was read: it waits for a copy to go on in, or gives up */
 	_Atomic int copy_fd;    /* go on in this one; -1: none */
+	int copy_format;        /* it is compressed so; -1: it is not. Set before it */
 	_Atomic bool given_up;  /* there is no copy */
 	uint64_t lost_bytes;    /* when it was truncated: how much of what it held then had not been read */
 	char *_Atomic announce; /* goes out before its next line: what was lost before it; owned, may be NULL */

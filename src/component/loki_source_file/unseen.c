@@ -133,7 +133,7 @@ find_unknown(struct search *s, const struct listing *l, const char *name)
 		}
 		if (!is_candidate(s, c.path, &c.file))
 			continue;
-		if (s->plain_only && without_compression(c.path) != strlen(c.path))
+		if ((s->plain_only || c.file.mtime_ns < s->packed_since_ns) && without_compression(c.path) != strlen(c.path))
 			continue;
 		c.known = known_by_content(s, &c);
 		if (c.known != NULL)
