@@ -5,8 +5,11 @@
 #include "longship/base/duration.h"
 #include "longship/base/str.h"
 #include "longship/flow/graph.h"
+#include "longship/flow/sender.h"
 
 #include "process_metrics.h"
+
+#define DESTINATIONS_SHOWN_MAX 200 /* that take nothing, or did not at the last attempt */
 
 static void
 put_escaped(struct buf *out, const char *text)
@@ -54,6 +57,57 @@ put_component(struct buf *out, const struct component *component)
 	buf_printf(out, "</td><td>%s</td></tr>\n", clock_format_rfc3339(health.updated_ns, time));
 }
 
+struct destination_list {
+	struct buf *out;
+	size_t n, n_parked, n_shown;
+};
+
+static const char *
+state_of(const struct destination_status *d)
+{
+	if (d->state != DESTINATION_OPEN)
+		return "parked";
+	return d->failures > 0 ? "failing" : d->lags > 0 ? "catching up" : "";
+}
+
+static void
+put_destination(void *ptr, const struct destination_status *d)
+{
+	struct destination_list *list = ptr;
+	struct buf *out = list->out;
+	char time[CLOCK_RFC3339_BYTES];
+
+	list->n++;
+	list->n_parked += d->state != DESTINATION_OPEN;
+	if (state_of(d)[0] == '\0' || list->n_shown == DESTINATIONS_SHOWN_MAX)
+		return;
+	if (list->n_shown++ == 0)
+		buf_z(out, "<h2>Destinations that take nothing, or lag behind</h2>\n<table><tr><th>State</th><th>Component</th><th>Host</th>"
+			"<th>Tenant</th><th>Sources ahead of it</th><th>Last error</th><th>At</th></tr>\n");
+	buf_printf(out, "<tr class=\"%s\"><td>%s</td><td>", d->state != DESTINATION_OPEN || d->failures > 0 ? "unhealthy" : "healthy", state_of(d));
+	put_escaped(out, d->component_id);
+	buf_z(out, "</td><td>");
+	put_escaped(out, d->host);
+	buf_z(out, "</td><td>");
+	put_escaped(out, d->tenant);
+	buf_printf(out, "</td><td>%u</td><td>", d->lags);
+	put_escaped(out, d->last_error);
+	buf_printf(out, "</td><td>%s</td></tr>\n", d->last_error_ns != 0 ? clock_format_rfc3339(d->last_error_ns, time) : "");
+}
+
+static void
+put_destinations(struct buf *out)
+{
+	struct destination_list list = {.out = out};
+
+	destination_each(put_destination, &list);
+	if (list.n_shown > 0)
+		buf_z(out, "</table>\n");
+	if (list.n > 0)
+		buf_printf(out, "<p>%zu destinations (an endpoint and a tenant), %zu of them parked: their lines wait in their files</p>\n", list.n,
+			list.n_parked);
+}
+
 void
 status_page_print(const struct graph *graph, struct buf *out)
 {
@@ -70,5 +124,7 @@ status_page_print(const struct graph *graph, struct buf *out)
 	buf_z(out, "<table><tr><th>Health</th><th>Component</th><th>Message</th><th>Since</th></tr>\n");
 	for (size_t i = 0; graph != NULL && i < graph_len(graph); i++)
 		put_component(out, graph_at(graph, i));
-	buf_z(out, "</table></body></html>\n");
+	buf_z(out, "</table>\n");
+	put_destinations(out);
+	buf_z(out, "</body></html>\n");
 }

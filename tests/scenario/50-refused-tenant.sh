@@ -44,6 +44,8 @@ stays_ahead() {
 	prove "the others waited no longer than 5 s (ms)" between 0 "$slowest" 5000
 }
 
+on_the_page() { curl -fsS "${ship_url[ship]}/" | grep -q "$1"; }
+
 append 100
 ship_start ship "$work/ship.alloy"
 watch ship
@@ -51,6 +53,7 @@ wait_for "$DEADLINE" "all tenants get their first lines" all_have "$one" "$two" 
 faults "{\"tenant\": \"$bad\", \"times\": -1, \"refuse\": 429, \"body\": \"ingestion rate limit exceeded\"}"
 stays_ahead
 prove "the refused tenant is parked, and says so" metric_is 1 ship longship_destination_parked tenant="$bad"
+prove "the status page names it" on_the_page "<td>parked</td>.*<td>$bad</td>"
 prove "its lines are in flight" metric_is $((12 * 300)) ship longship_entries_in_flight
 prove "as parked" between $((11 * 300)) "$(metric ship longship_entries_parked)" $((12 * 300))
 prove "everything else is acknowledged" metric_is $((2 * written[$one] + 100)) ship longship_entries_acknowledged_total
