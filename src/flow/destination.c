@@ -30,6 +30,8 @@ static const double latency_bounds[] = {.1, .5, 1, 5, 10, 30, 60, 120, 300, 600}
 
 static const char *const drop_reasons[] = {"ingester_error", "rate_limited", "stream_limited", "line_too_long", "queue_is_full"};
 
+static _Atomic bool others_expected; /* destination_expect_others */
+
 /* All that live, for destination_each. */
 static struct {
 	pthread_mutex_t lock;
@@ -300,12 +302,18 @@ destination_is_stuck(const struct destination *d, int64_t now, int64_t *again)
 	return at <= now;
 }
 
+void
+destination_expect_others(void)
+{
+	atomic_store(&others_expected, true);
+}
+
 /* With a single destination, waiting for it is all there is to do. When no other one is known to work, a refusal shows that at least the
  * server does. */
 bool
 destination_may_park(const struct destination *d, int64_t now)
 {
-	bool may = false;
+	bool may = d->refuses && atomic_load(&others_expected);
 
 	(void)pthread_mutex_lock(&all.lock);
 	for (const struct destination *o = all.first; o != NULL && !may; o = o->next) {

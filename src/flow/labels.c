@@ -25,7 +25,7 @@ struct labels_table {
 	struct change changes[CHANGES];
 };
 
-static const struct str tenant_label = {"__tenant_id__", 13};
+static const struct str tenant_label = {TENANT_LABEL, sizeof(TENANT_LABEL) - 1};
 
 struct labels_table *
 labels_table_new(void)

@@ -16,6 +16,7 @@
 #include "longship/base/hash.h"
 #include "longship/codec/regex.h"
 #include "longship/codec/unicode.h"
+#include "longship/flow/sender.h"
 
 #define LABEL_TEXT_BYTES_MAX (1u << 20) /* of one made name or value: "$1$1$1" on long labels */
 
@@ -196,6 +197,8 @@ copy_args(struct arena *arena, const struct relabel_rule_args *a)
 	copy.separator = arena_str(arena, a->separator);
 	copy.regex = arena_str(arena, a->regex);
 	copy.target_label = arena_str(arena, a->target_label);
+	if (str_is(a->target_label, TENANT_LABEL))
+		destination_expect_others();
 	copy.replacement = arena_str(arena, a->replacement);
 	copy.action = arena_str(arena, a->action);
 	return copy;

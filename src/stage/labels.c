@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog_priv.h"
 #include "longship/flow/label_memo.h"
+#include "longship/flow/sender.h"
 
 /* stage.labels: extracted values or structured metadata become labels (reference 8.10). */
 
@@ -64,6 +65,8 @@ build(struct stage_builder *b, const void *arguments)
 
 		if (!stage_label_name_valid(name))
 			return stage_fail(b, "invalid label name: %.*s", STR_FMT(name));
+		if (str_is(name, TENANT_LABEL))
+			destination_expect_others();
 		s->names[k] = arena_str(b->arena, name);
 		s->sources[k] = arena_str(b->arena, source.len > 0 ? source : name);
 		if (!metadata)

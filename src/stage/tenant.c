@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "catalog_priv.h"
 #include "longship/flow/label_memo.h"
+#include "longship/flow/sender.h"
 
 /* stage.tenant: sets the tenant of an entry by the internal label __tenant_id__. */
 
@@ -41,9 +42,11 @@ build(struct stage_builder *b, const void *arguments)
 		return stage_fail(b, "label, source or value config are required");
 	if (given > 1)
 		return stage_fail(b, "label, source and value are mutually exclusive: you should set source, value or label but not all");
-	s->name = STR("__tenant_id__");
+	s->name = STR(TENANT_LABEL);
 	s->label = arena_str(b->arena, a->label);
 	s->value = arena_str(b->arena, a->value);
+	if (s->value.len == 0)
+		destination_expect_others();
 	s->column = a->source.len > 0 ? columns_number(b->columns, a->source) : STAGE_NO_COLUMN;
 	return s;
 }

@@ -731,6 +731,28 @@ test_sender__a_queue_is_full_at_its_share(void **state)
 	silent_stop(f, &modest);
 }
 
+/* A destination that is refused waits where it is alone; but not where lines behind its own may be another's. */
+static void
+test_sender__parks_alone_where_tenants_vary(void **state)
+{
+	struct fixture *f = *state;
+	struct send_queue *q = send_queue_new(f->destination, 1);
+	struct step refused[STEPS_MAX];
+
+	for (size_t i = 0; i < STEPS_MAX; i++)
+		refused[i] = (struct step){.status = 429, .delay_ms = 20};
+	script(f, refused, STEPS_MAX);
+	submit(q, 1);
+	submit(q, 1);
+	wait_until(requests_of(&f->server) > 0 && clock_mono_ns() - f->server.at_ns[0] > 1300 * NS_PER_MS);
+	assert_true(destination_is_open(f->destination));
+	destination_expect_others();
+	wait_until(!destination_is_open(f->destination));
+	lanes_park(f->path.runtime.lanes);
+	send_queue_free(q);
+	lanes_resume(f->path.runtime.lanes);
+}
+
 /* What gets no answer fills the sent window until its time-out: others go on. */
 static void
 test_sender__silence_does_not_fill_the_window(void **state)
@@ -780,6 +802,7 @@ main(void)
 		T(test_sender__a_queue_is_full_at_its_share),
 		T(test_outlet__one_batch),
 		T(test_outlet__labels_that_loki_cannot_read),
+		T(test_sender__parks_alone_where_tenants_vary), /* changes the process: the last one */
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

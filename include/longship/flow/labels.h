@@ -32,6 +32,8 @@ struct labels {
 
 struct labels_table;
 
+#define TENANT_LABEL "__tenant_id__" /* internal: the tenant of an entry */
+
 struct labels_table *labels_table_new(void);
 void labels_table_free(struct labels_table *);
 size_t labels_table_bytes(const struct labels_table *);

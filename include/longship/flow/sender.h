@@ -49,6 +49,10 @@ uint64_t destination_batch_bytes_max(const struct destination *);
  */
 enum destination_state { DESTINATION_OPEN, DESTINATION_PARKED, DESTINATION_PROBE, DESTINATION_PROBING };
 
+/* Entries may name their tenants (stage.tenant, relabelling): lines behind those of a destination that is refused may be for others that nobody
+ * has seen yet, so that it is parked although it is the only one. Said when such a rule is made; holds for the process. Any thread. */
+void destination_expect_others(void);
+
 /* The same for the same component, URL and tenant, in every process. */
 uint64_t destination_id(const struct destination *);
 /* Any thread. */
