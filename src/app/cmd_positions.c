@@ -111,6 +111,8 @@ state_text(const struct position_row *row)
 		return "earlier file";
 	case POSITION_GONE:
 		return "no such file";
+	case POSITION_LAGGING:
+		return "a destination lags behind";
 	case POSITION_CURSOR:
 		break;
 	}
@@ -120,7 +122,7 @@ state_text(const struct position_row *row)
 static const char *
 state_name(const struct position_row *row)
 {
-	static const char *const names[] = {"current", "placed", "earlier", "gone", "cursor"};
+	static const char *const names[] = {"current", "placed", "earlier", "gone", "cursor", "lagging"};
 
 	return names[row->state];
 }
@@ -457,7 +459,7 @@ select_rows(const struct position_rows *rows, enum legacy_positions_format forma
 		const struct position_row *row = &rows->rows.items[i];
 		bool cursor = row->state == POSITION_CURSOR;
 
-		if (row->state == POSITION_EARLIER || (cursor && row->text.len == 0))
+		if (row->state == POSITION_EARLIER || row->state == POSITION_LAGGING || (cursor && row->text.len == 0))
 			continue;
 		add_once(names, &n_names, sizeof(names) / sizeof(names[0]), row->component);
 		items[n++] = (struct legacy_position){

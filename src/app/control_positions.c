@@ -22,17 +22,31 @@ struct listing {
 	uint64_t part, parts, streams;
 };
 
-/* Kinds: "file", a position "placed" for one, any other source's prefix. */
+/* The parts of a key up to its second bar. Of a destination that lags, "lag|NN|KEY": those of the key of the stream. Returns the kind. */
+static struct str
+split_key(struct str key, struct str *ret_component)
+{
+	struct str kind, rest, lag = STR_EMPTY;
+
+	(void)str_cut(key, '|', &kind, &rest);
+	if (str_is(kind, "lag")) {
+		lag = kind;
+		(void)str_cut(rest, '|', &kind, &rest);
+		(void)str_cut(rest, '|', &kind, &rest);
+	}
+	(void)str_cut(rest, '|', ret_component, &rest);
+	return lag.len > 0 ? lag : kind;
+}
+
+/* Kinds: "file", a position "placed" for one, "lag" of a destination that lags, any other source's prefix. */
 static void
 put_entry(struct buf *out, struct str key, struct str path, struct str labels, const struct position *position)
 {
-	struct str kind, component, rest;
 	struct file_key file;
 	struct placed placed;
 	bool is_placed = placed_from_entry(key, path, labels, position, &placed);
+	struct str component, kind = split_key(key, &component);
 
-	(void)str_cut(key, '|', &kind, &rest);
-	(void)str_cut(rest, '|', &component, &rest);
 	buf_putc(out, '{');
 	control_put_text(out, "kind", is_placed ? STR("placed") : kind);
 	control_put_text(out, "component", component);
@@ -141,19 +155,18 @@ read_changes(const struct json *request, struct changes *ret)
 	return NULL;
 }
 
-/* A reset forgets all of a path; a position for any labels outdates those that were placed before. */
+/* A reset forgets all of a path; a position for any labels outdates those that were placed before. Both are for all destinations, also for
+ * those that lag. */
 static bool
 find_outdated(void *ptr, struct str key, struct str path, struct str labels, const struct position *position)
 {
 	struct changes *changes = ptr;
-	struct str kind, component, rest;
+	struct str component, kind = split_key(key, &component);
 	const struct change *change;
 
 	(void)labels, (void)position;
-	(void)str_cut(key, '|', &kind, &rest);
-	(void)str_cut(rest, '|', &component, &rest);
 	change = map_get(&changes->by_path, path_key(changes, component, path));
-	if (change != NULL && (change->reset || (str_is(kind, "path") && change->placed.labels.len == 0)))
+	if (change != NULL && (change->reset || str_is(kind, "lag") || (str_is(kind, "path") && change->placed.labels.len == 0)))
 		vec_push(&changes->outdated, arena_str(changes->arena, key));
 	return true;
 }

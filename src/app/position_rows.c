@@ -56,7 +56,11 @@ take_row(struct position_rows *rows, const struct json *line)
 		.updated_ns = (int64_t)control_get_number(line, "updated_ns"),
 	};
 
-	row.state = str_is(kind, "placed") ? POSITION_PLACED : str_is(kind, "file") ? POSITION_EARLIER : POSITION_CURSOR;
+	row.state = str_is(kind, "placed") ? POSITION_PLACED
+		: str_is(kind, "file") ? POSITION_EARLIER
+		: str_is(kind, "lag") ? POSITION_LAGGING : POSITION_CURSOR;
+	if (row.state == POSITION_LAGGING)
+		row.text = STR_EMPTY;
 	if (row.state == POSITION_PLACED && json_tree_get(line, STR("invalid")) != NULL) {
 		row.invalid = true;
 		row.text = arena_str(arena, control_get_text(arena, line, "invalid"));
@@ -156,7 +160,7 @@ mark_current(struct position_row *rows, size_t n)
 		struct position_row *row = &rows[i];
 		bool newest = true;
 
-		if (row->state == POSITION_CURSOR)
+		if (row->state == POSITION_CURSOR || row->state == POSITION_LAGGING)
 			continue;
 		row->has_size = there && (row->state == POSITION_PLACED || same_file(&row->key.file, &id));
 		row->size = there ? id.size : 0;
@@ -165,7 +169,7 @@ mark_current(struct position_row *rows, size_t n)
 		for (size_t k = 0; k < n; k++) {
 			const struct position_row *other = &rows[k];
 
-			if (other->state == POSITION_PLACED || other->key.ordinal != row->key.ordinal)
+			if (other->state == POSITION_PLACED || other->state == POSITION_LAGGING || other->key.ordinal != row->key.ordinal)
 				continue;
 			if (there && same_file(&other->key.file, &id) && other->key.generation > row->key.generation)
 				newest = false;

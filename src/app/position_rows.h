@@ -17,6 +17,7 @@ enum position_state {
 	POSITION_EARLIER, /* of a file that the path named before */
 	POSITION_GONE,	  /* the newest of a path that names nothing now */
 	POSITION_CURSOR,  /* not of a file: text is where it stands */
+	POSITION_LAGGING, /* of a destination that lags behind the path */
 };
 
 struct position_row {

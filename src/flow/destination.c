@@ -409,6 +409,12 @@ destination_tenant(const struct destination *d)
 	return str_from(d->tenant);
 }
 
+struct str
+destination_host(const struct destination *d)
+{
+	return str_from(d->host);
+}
+
 uint64_t
 destination_batch_bytes_max(const struct destination *d)
 {

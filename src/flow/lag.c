@@ -176,6 +176,9 @@ lag_inherit(struct stream *main, struct stream *from)
 		lag->begin = old->begin;
 		lag->begin_line = old->begin_line;
 		lag->counted_from = old->counted_from;
+		lag->known = old->known;
+		lag->orphan_from = old->orphan_from;
+		lag->orphan_to = old->orphan_to;
 		lag->waits = old->waits;
 		lag->lost = old->lost;
 		lag->restored = old->restored;
@@ -227,5 +230,8 @@ lag_rewound(struct stream *main)
 			take_carried(lag);
 		if (lag->counted_from < lag->begin)
 			lag->counted_from = lag->begin;
+		lag->known = lag->waits;
+		lag->orphan_from = lag->reader->position;
+		lag->orphan_to = main->position < lag->until ? main->position : lag->until;
 	}
 }

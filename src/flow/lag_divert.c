@@ -153,6 +153,7 @@ open_lag(struct stream *main, struct send_queue *q, const struct receipt *r, uin
 		return NULL;
 	lag = lag_add(main, free_slot(main), destination_id(d));
 	lag_bind(lag, d);
+	lag->known = true;
 	lag->notes = before == NULL || before->notes;
 	if (carried) {
 		lag->queue = q;
@@ -240,6 +241,7 @@ reader_sends(struct lag *lag, struct destination *d, const struct receipt_run *r
 {
 	if (lag->destination == d || lag->id == destination_id(d)) {
 		lag_bind(lag, d);
+		lag->known = true;
 		if (n == 1 && is_before(lag, &runs[0]))
 			return false;
 		for (size_t i = 0; i < n; i++)

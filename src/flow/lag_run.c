@@ -48,6 +48,29 @@ may_join(const struct lag *lag)
 	return lag->until != LAG_OPEN || lag->main->next_replay == lag->main->replays.len;
 }
 
+static void
+count_abandoned(const struct lag *lag, const char *reason, uint64_t bytes)
+{
+	const struct ledger *l = lag->main->ledger;
+
+	metric_add(metric_get(l->metrics, METRIC_COUNTER, "longship_source_abandoned_bytes_total", "Bytes that could not be read.", l->component_id,
+			   "reason", reason, NULL), bytes);
+}
+
+/* All that the destination had yet to get was read, and nobody had anything for it: its endpoint or tenant has another name now, or is gone. */
+static void
+tell_orphan(const struct lag *lag)
+{
+	uint64_t bytes = lag->orphan_to - lag->orphan_from;
+
+	if (lag->known || lag->orphan_to <= lag->orphan_from)
+		return;
+	count_abandoned(lag, "destination_gone", bytes);
+	log_warn(lag->main->ledger->component_id, "a destination that lagged behind this file is not configured any more, or nothing goes to it; what it had yet to get is dropped for it",
+		"path", lag->main->name, "host", lag->destination != NULL ? destination_host(lag->destination).s : "", "tenant",
+		lag->destination != NULL ? destination_tenant(lag->destination).s : "", "bytes", log_i64((int64_t)bytes), NULL);
+}
+
 /* It has come as far as the main stream, which serves the destination from here on. */
 static void
 join(struct lag *lag)
@@ -58,6 +81,8 @@ join(struct lag *lag)
 		lag_set_until(lag, lag->reader->read_offset);
 	}
 	lag_give_leave_back(lag);
+	tell_orphan(lag);
+	lag->known = true;
 	progress_note(lag->reader);
 }
 
@@ -67,12 +92,13 @@ abandon(struct lag *lag)
 	struct stream *reader = lag->reader;
 	uint64_t end = end_of(lag);
 
+	count_abandoned(lag, "lagging_destination", end - reader->read_offset);
 	log_warn(NULL, "file was cut or cannot be read any more before a lagging destination had all of it; that part is lost for it", "path",
 		reader->name, "tenant", lag->destination != NULL ? destination_tenant(lag->destination).s : "", "bytes",
 		log_i64((int64_t)(end - reader->read_offset)), NULL);
 	stream_drop_replays(reader);
 	reader->read_offset = end;
-	lag->lost = true;
+	lag->lost = lag->known = true;
 	join(lag);
 }
 

@@ -89,6 +89,8 @@ restore_one(struct stream *main, unsigned slot)
 	(void)stream_restore(reader);
 	if (lag_parse_cursor(reader->position_cursor, &lag->id, &lag->until)) {
 		lag->counted_from = lag->begin = reader->position;
+		lag->orphan_from = reader->position;
+		lag->orphan_to = main->position < lag->until ? main->position : lag->until;
 		lag->restored = true;
 		lag->waits = reader->position >= lag->until;
 		mem_free(reader->position_cursor);

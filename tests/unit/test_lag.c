@@ -607,6 +607,32 @@ test_lag__marks_leave_no_gap(void **state)
 	assert_settled(f);
 }
 
+/* The endpoint has another address after a restart: what it had yet to get is read once, counted, and then forgotten. */
+static void
+test_lag__of_an_endpoint_that_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct metric *gone = metric_get(f->path.runtime.metrics, METRIC_COUNTER, "longship_source_abandoned_bytes_total", "", "test.source", "reason",
+		"destination_gone", NULL);
+	struct arena *arena = arena_new(0);
+	struct position position;
+
+	park(f);
+	append(f, 20);
+	empty(f, &f->live, true);
+	crash(f);
+	send_queue_free(f->dead.queue);
+	destination_unref(f->dead.destination);
+	endpoint_init(f, &f->dead, "http://127.0.0.1:1/moved");
+	append(f, 10);
+	catch_up(f);
+	assert_int_equal(atomic_load(&gone->count), 20 * LINE_BYTES);
+	assert_int_equal(f->dead.arrivals.len, 10);
+	(void)progress_write(f->path.runtime.positions, NULL, 0);
+	assert_false(positions_get(f->path.runtime.positions, STR("lag|00|k"), arena, &position));
+	arena_free(arena);
+}
+
 static void
 do_something(struct fixture *f, unsigned n)
 {
@@ -704,6 +730,7 @@ main(void)
 		T(test_lag__parked_again_and_killed),
 		T(test_lag__does_not_join_what_is_read_again),
 		T(test_lag__marks_leave_no_gap),
+		T(test_lag__of_an_endpoint_that_is_gone),
 		cmocka_unit_test(test_lag__any_order),
 	};
 

@@ -47,10 +47,12 @@ struct lag {
 	uint64_t counted_from;           /* the destination has what lies below it */
 	struct send_queue *queue;        /* may carry lines from before `begin` in requests up to this number; NULL: not any more */
 	uint64_t carried;
+	uint64_t orphan_from, orphan_to; /* what only the reader has of it, as it was when `known` was reset */
 	uint64_t marked_to;              /* the store has the times of spans that begin below it */
 	uint64_t noted_from;             /* the last span whose times the reader was told */
 	bool notes;      /* the reader gives all lines the times that they had when the main stream read them */
 	bool restored;   /* it was opened by an earlier process */
+	bool known;      /* a consumer had something for its destination since it was restored, or the configuration was loaded */
 	bool lost;       /* the source could not be read to its end again */
 	bool waits;      /* its reader is not in a lane: settled up to until */
 	bool rewind;     /* requests of the reader were taken back: it starts again from its position when all of them are gone */

@@ -39,6 +39,7 @@ void destination_unref(struct destination *);
 void destination_count_dropped(struct destination *, const char *reason, uint64_t entries, uint64_t bytes);
 /* Lives as long as the destination. */
 struct str destination_tenant(const struct destination *);
+struct str destination_host(const struct destination *);
 /* Bytes of lines that the server was found to take in one request (413); UINT64_MAX: not known. Any thread. */
 uint64_t destination_batch_bytes_max(const struct destination *);
 
