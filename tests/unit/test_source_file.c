@@ -804,6 +804,27 @@ test_source_file__renamed_again_while_the_path_names_nothing(void **state)
 	assert_int_equal(access(in_dir(f, "a.log", path), F_OK), -1);
 }
 
+/* What the path names cannot be opened, as when it is renamed again at that moment; then one comes and goes unseen. */
+static void
+test_source_file__renamed_again_before_it_was_opened(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	append(f, "a.log", "two\n");
+	command(f, "mv a.log a.log.2 && mkdir a.log");
+	expect_order(f, "two", "one two ");
+	for (int i = 0; i < 5; i++)
+		turn(f);
+	assert_int_equal(rmdir(in_dir(f, "a.log", path)), 0);
+	command(f, "sleep 0.02; echo three >a.log && sleep 0.02 && mv a.log a.log.1 && echo four >a.log");
+	expect_order(f, "four", "one two three four ");
+}
+
 /* A crash when a part of what is in a compressed generation has settled: the next start knows it again. */
 static void
 test_source_file__compressed_and_settled_in_part(void **state)
@@ -1001,6 +1022,7 @@ main(void)
 		T(test_source_file__compressed_ones_in_order),
 		T(test_source_file__waits_of_a_rotated_file),
 		T(test_source_file__written_after_it_was_renamed),
+		T(test_source_file__renamed_again_before_it_was_opened),
 		T(test_source_file__renamed_while_empty),
 		T(test_source_file__renamed_again_while_the_path_names_nothing),
 		T(test_source_file__copytruncate_three_times_and_a_crash),

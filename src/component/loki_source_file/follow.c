@@ -1055,6 +1055,26 @@ directory_has_changed(struct follow *f)
 	return changed;
 }
 
+/* Until the path's file is open it may be renamed in its turn, and be one that nobody has seen. st: what the path named before; NULL: nothing. */
+static void
+know_opened(struct follow *f, const struct stat *st)
+{
+	bool other = f->current != NULL && (st == NULL || !is_file(&f->current->id, st));
+	size_t before = f->rotated.len;
+
+	if (f->current == NULL && !f->resting)
+		return;
+	if (other && f->last_opened_ns != 0) {
+		generations_between(f, NULL);
+		if (f->rotated.len > before)
+			tail_follow_on_later(f->current, f->rotated.items[f->rotated.len - 1]);
+	} else if (other && st != NULL) {
+		f->past_due = f->missing = true;
+		f->shared->look_soon(f->shared->component);
+	}
+	f->last_opened_ns = 0;
+}
+
 /* retired: what the path named until now was just rotated away. */
 static void
 look(struct follow *f, bool retired)
@@ -1083,16 +1103,14 @@ look(struct follow *f, bool retired)
 		rotate_current(f);
 		rotated = true;
 	}
-	if (f->last_opened_ns != 0 && (there || rotated || directory_has_changed(f))) {
+	if (f->last_opened_ns != 0 && (rotated || (there && f->real != NULL) || directory_has_changed(f)))
 		generations_between(f, rotated ? f->rotated.items[f->rotated.len - 1] : NULL);
-		if (there)
-			f->last_opened_ns = 0;
-	}
 	if (f->skipped || (f->fails > 0 && clock_mono_ns() < f->look_at_ns))
 		return;
 	/* Between a rename and the next file of that name there is a moment without: nothing to warn of yet. */
 	if (there || (f->said_errno != ENOENT && !retired && !rotated)) {
 		open_current(f, false);
+		know_opened(f, there ? &st : NULL);
 	} else {
 		f->missing = true;
 		f->shared->look_soon(f->shared->component);

@@ -179,6 +179,8 @@ generations_lost(struct past *p, struct follow *f)
 	/* What is not complete is worth a word when it is gone. */
 	vec_push(&list.items, ((struct known){.id = f->id, .position = f->rest_offset,
 		.updated_ns = f->rest_size > f->rest_offset ? list.updated_ns : 0}));
+	f->awaited_dev = list.current.dev;
+	f->awaited_ino = list.current.ino;
 	f->last_born_ns = f->id.btime_ns;
 	f->last_opened_ns = list.current.ino != 0 ? 0 : list.updated_ns;
 	all = recover(p, f, &list);
