@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# with: fake
+# with: fake loki
 . "$(dirname "$0")/../support/lib.sh"
 scenario "one of three tenants of one file is refused: the others go on, and it gets all of its lines once, in order, when it is taken again"
 receiver
+[ "$RECEIVER" = fake ] || [ -n "${LOKI_RUNTIME:-}" ] || skip "LOKI_RUNTIME must name the runtime configuration of LOKI_SHARED"
 file=$work/logs/a.log
 one=${tenant}one two=${tenant}two bad=${tenant}bad
 cat >"$work/ship.alloy" <<END
@@ -50,14 +51,14 @@ append 100
 ship_start ship "$work/ship.alloy"
 watch ship
 wait_for "$DEADLINE" "all tenants get their first lines" all_have "$one" "$two" "$bad"
-faults "{\"tenant\": \"$bad\", \"times\": -1, \"refuse\": 429, \"body\": \"ingestion rate limit exceeded\"}"
+refuse_tenant "$bad"
 stays_ahead
 prove "the refused tenant is parked, and says so" metric_is 1 ship longship_destination_parked tenant="$bad"
 prove "the status page names it" on_the_page "<td>parked</td>.*<td>$bad</td>"
 prove "its lines are in flight" metric_is $((12 * 300)) ship longship_entries_in_flight
 prove "as parked" between $((11 * 300)) "$(metric ship longship_entries_parked)" $((12 * 300))
 prove "everything else is acknowledged" metric_is $((2 * written[$one] + 100)) ship longship_entries_acknowledged_total
-no_faults
+take_tenants "$bad"
 wait_for "$DEADLINE" "the tenant that was refused gets the rest" all_have "$one" "$two" "$bad"
 wait_for "$DEADLINE" "nothing is in flight" metric_is 0 ship longship_entries_in_flight
 append 200
@@ -70,7 +71,7 @@ for t in "$one" "$two" "$bad"; do arrived '{job="parked"}' "$t" "${written[$t]}"
 prove "its standard input is open: no descriptor was closed that is another's" test -e "/proc/${ship_pid[ship]}/fd/0"
 
 # A second time, and a restart meanwhile: graceful, then not.
-faults "{\"tenant\": \"$bad\", \"times\": -1, \"refuse\": 429, \"body\": \"ingestion rate limit exceeded\"}"
+refuse_tenant "$bad"
 append 2000
 wait_for "$DEADLINE" "the others have their lines" all_have "$one" "$two"
 wait_for "$DEADLINE" "the refused tenant is parked again" metric_is 1 ship longship_destination_parked tenant="$bad"
@@ -84,7 +85,7 @@ append 2000
 ship_again ship
 watch ship
 wait_for "$DEADLINE" "after a kill the others go on" all_have "$one" "$two"
-no_faults
+take_tenants "$bad"
 wait_for "$DEADLINE" "the tenant that was refused gets the rest" all_have "$bad"
 wait_for "$DEADLINE" "nothing is in flight" metric_is 0 ship longship_entries_in_flight
 watched ship

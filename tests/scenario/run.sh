@@ -35,7 +35,10 @@ if [ "$receiver" = loki ]; then
 		fi
 		loki_dir=$(mktemp -d "${TMPDIR:-/tmp}/longship-loki.XXXXXX")
 		port=$(python3 "$here/../support/probe.py" ports 1)
-		LOKI_SHARED=$(LOKI_AUTH=true "$here/../loki/loki.sh" start "$loki_dir" "$port") || { echo "0 passed, 1 failed"; exit 1; }
+		# Scenarios that refuse a tenant write here.
+		export LOKI_RUNTIME=$loki_dir/runtime.yaml
+		echo 'overrides: {}' >"$LOKI_RUNTIME"
+		LOKI_SHARED=$(LOKI_AUTH=true LOKI_ARGS="-runtime-config.file=$LOKI_RUNTIME -runtime-config.reload-period=1s" "$here/../loki/loki.sh" start "$loki_dir" "$port") || { echo "0 passed, 1 failed"; exit 1; }
 		echo "Loki: $LOKI_SHARED"
 	fi
 	export LOKI_SHARED

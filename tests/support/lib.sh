@@ -141,6 +141,31 @@ fake_stop() {
 }
 
 faults() { curl -fsS -X POST -d "$1" "$LOKI/_faults" >/dev/null; }
+# refuse_tenant TENANT: 429 for all that it pushes, until take_tenants. A real Loki is told by its runtime configuration, which it reads
+# each second: it permits the tenant nothing.
+refuse_tenant() {
+	if [ "$RECEIVER" = fake ]; then
+		faults "{\"tenant\": \"$1\", \"times\": -1, \"refuse\": 429, \"body\": \"ingestion rate limit exceeded\"}"
+		return
+	fi
+	printf 'overrides:\n  "%s":\n    ingestion_rate_mb: 0.000001\n    ingestion_burst_size_mb: 0.000001\n' "$1" >"$LOKI_RUNTIME.new"
+	mv "$LOKI_RUNTIME.new" "$LOKI_RUNTIME"
+	wait_for 60 "Loki refuses the tenant $1" loki_answers 429 "$1"
+}
+take_tenants() {
+	if [ "$RECEIVER" = fake ]; then
+		no_faults
+		return
+	fi
+	echo 'overrides: {}' >"$LOKI_RUNTIME.new"
+	mv "$LOKI_RUNTIME.new" "$LOKI_RUNTIME"
+	for refused in "$@"; do wait_for 60 "Loki takes the tenant $refused" loki_answers 204 "$refused"; done
+}
+# loki_answers STATUS TENANT: to a push of one line that no scenario counts.
+loki_answers() {
+	is "$(curl -sS -o /dev/null -w '%{http_code}' -H "X-Scope-OrgID: $2" -H 'Content-Type: application/json' \
+		-d "{\"streams\": [{\"stream\": {\"longship_probe\": \"runtime\"}, \"values\": [[\"$(date +%s%N)\", \"probe\"]]}]}" "$LOKI/loki/api/v1/push")" "$1"
+}
 no_faults() { curl -fsS -X DELETE "$LOKI/_faults" >/dev/null; }
 faults_left() { curl -fsS "$LOKI/_faults" | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))'; }
 stats() { curl -fsS "$LOKI/_stats" | python3 -c 'import json, sys; v = json.load(sys.stdin)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run_cases.sh [DIR FILE...]: the cases of the project through the runners of tests/case, or with DIR the case files of
-# another directory (FILE without .jsonl: expr, relabel, file_tail, file_match, positions, write, or one of a stage). Cases that use a
+# another directory (FILE without .jsonl: expr, relabel, file_tail, file_match, positions, write, api, or one of a stage). Cases that use a
 # stage which this longship does not have are left out, and counted as skipped. Ends with "N passed, N failed[, N skipped]".
 set -u
 tests=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,7 +31,7 @@ if [ $# -gt 0 ]; then
 	# By default all that this longship has: expressions, relabelling, pipelines, pushes, files, and its stages.
 	known=$("$LONGSHIP" help loki.process | sed -n 's/^  stage\.\([a-z_]*\) .*/\1/p')
 	# shellcheck disable=SC2086
-	[ $# -gt 0 ] || set -- expr relabel process write file_match file_tail positions $known
+	[ $# -gt 0 ] || set -- expr relabel process write api file_match file_tail positions $known
 	lacking="stage\.(?!(${known//$'\n'/|})\b)[a-z]"
 	# Go's template prints <no value> for a key that is not there, in a map of strings, too: the case was not taken from a
 	# test of Alloy's, and expects "".
@@ -51,6 +51,7 @@ if [ $# -gt 0 ]; then
 		positions) run positions python3 "$tests/case/run_positions.py" "$LONGSHIP" "$work/positions.jsonl" ;;
 		file_match | file_tail) run "$file" python3 "$tests/case/run_files.py" "$LONGSHIP" "$work/$file.jsonl" ;;
 		relabel) run relabel python3 "$tests/case/run_relabel.py" "$LONGSHIP" "$work/relabel.jsonl" ;;
+		api) run api python3 "$tests/case/run_api.py" "$LONGSHIP" "$work/api.jsonl" ;;
 		write) run write python3 "$tests/case/run_write.py" "$LONGSHIP" "$work/write.jsonl" ;;
 		journal) run journal python3 "$tests/case/run_journal.py" "$LONGSHIP" "$work/journal.jsonl" ;;
 		*) run "$file" python3 "$tests/case/run_stages.py" "$LONGSHIP" "$work/$file.jsonl" ;;
@@ -59,6 +60,7 @@ if [ $# -gt 0 ]; then
 else
 	[ ! -e "$tests/case/expr.jsonl" ] || run expr python3 "$tests/case/run_expr.py" "$LONGSHIP" "$tests/case"
 	run write python3 "$tests/case/run_write.py" "$LONGSHIP" "$tests/case/write.jsonl"
+	run api python3 "$tests/case/run_api.py" "$LONGSHIP" "$tests/case/api.jsonl"
 	run graph python3 "$tests/case/run_graph.py" "$LONGSHIP"
 	[ ! -e "$tests/case/relabel.jsonl" ] || run relabel python3 "$tests/case/run_relabel.py" "$LONGSHIP" "$tests/case/relabel.jsonl"
 	run journal python3 "$tests/case/run_journal.py" "$LONGSHIP" "$tests/case/journal.jsonl"
