@@ -18,7 +18,7 @@
 
 #define RETRY_AFTER_MAX_NS (3600 * NS_PER_S) /* a longer Retry-After is not believed */
 #define LOG_INTERVAL_NS (10 * NS_PER_S)      /* of repeated warnings per destination */
-#define NAME_WAIT_NS_MAX (30 * NS_PER_S)      /* a name that does not resolve is asked for again: that costs nobody much */
+#define UNREACHED_WAIT_NS_MAX (15 * NS_PER_S) /* where no connection came about, the next attempt costs nobody much */
 #define TLS_LOG_INTERVAL_NS (60 * NS_PER_S)
 #define QUOTED_REPLY_BYTES_MAX 1024          /* of a reply in the log */
 #define FAILING_NS (1 * NS_PER_S)            /* of failures in a row before a destination is parked */
@@ -359,6 +359,15 @@ back_off(const struct destination *d, int64_t retry_after_ns)
 	return wait > retry_after_ns ? wait : retry_after_ns;
 }
 
+/* A name that does not resolve yet, or a server that has moved to another address, is to be found soon. */
+static int64_t
+shorter_wait(const struct destination *d, int64_t wait)
+{
+	int64_t most = d->options.min_backoff_ns > UNREACHED_WAIT_NS_MAX ? d->options.min_backoff_ns : UNREACHED_WAIT_NS_MAX;
+
+	return wait < most ? wait : most;
+}
+
 /* The first line of the reply, or curl's words. */
 static const char *
 say_why(struct arena *arena, const struct http_result *result)
@@ -458,8 +467,8 @@ destination_failed(struct destination *d, const struct request *r, const struct 
 	atomic_store(&d->failures_shown, d->failures);
 	destination_note_error(d, result);
 	wait = back_off(d, result->retry_after_ns);
-	if (result->fault == HTTP_FAULT_NAME && wait > NAME_WAIT_NS_MAX)
-		wait = NAME_WAIT_NS_MAX;
+	if (result->fault == HTTP_FAULT_NAME || result->fault == HTTP_FAULT_CONNECT)
+		wait = shorter_wait(d, wait);
 	d->retry_at_ns = clock_mono_ns() + wait;
 	metric_add(d->retries, 1);
 	if (!log_rate(&d->logged_ns, LOG_INTERVAL_NS))

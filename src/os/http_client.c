@@ -24,6 +24,7 @@
 #define UPLOAD_BUFFER_BYTES (512L << 10)
 #define UPLOAD_BUFFER_CROWDED_BYTES (16L << 10)
 #define CROWD 4u /* calls under way; beyond, they have small buffers */
+#define ADDRESS_AGE_MAX_S 10L /* of a name, for a new connection: the old one may be of a server that has gone */
 #define CONNECTION_AGE_MAX_S 60L /* addresses are looked up again at least this often, and one of all of them is taken */
 
 struct http_client {
@@ -270,6 +271,7 @@ new_easy(const struct http_target *t)
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_MAX_S);
+	(void)curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, ADDRESS_AGE_MAX_S);
 	(void)curl_easy_setopt(e, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_reply);
 	(void)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_sending);
