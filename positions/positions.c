@@ -620,6 +620,23 @@ positions_get(struct positions *p, struct str key, struct arena *arena, struct p
 	return found;
 }
 
+struct str
+positions_path(struct positions *p, struct str key, struct arena *arena)
+{
+	struct stream_texts texts;
+	struct str path = STR_EMPTY;
+	const struct stream *s;
+
+	(void)pthread_mutex_lock(&p->lock);
+	s = state_find(&p->state, key);
+	if (s != NULL) {
+		stream_texts(s, &texts);
+		path = arena_str(arena, texts.path);
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+	return path;
+}
+
 size_t
 positions_marks(struct positions *p, struct str key, struct arena *arena, struct position_mark **ret)
 {

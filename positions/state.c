@@ -291,7 +291,7 @@ add(struct state *st, uint64_t number, struct str key, struct str path, struct s
 
 	if (st->len >= STATE_STREAMS_MAX)
 		return NULL;
-	if ((st->len + 1) * 4 > st->slots_len * 3)
+	if ((st->len + 1) * 8 > st->slots_len * 7)
 		grow(st);
 	s = stream_new(st, key, path, labels);
 	s->number = number;

@@ -4,7 +4,7 @@
 
 #include <dirent.h>
 
-#include "../../src/component/loki_source_file/rest.h"
+#include "../../src/component/loki_source_file/follow.h"
 
 #define FILES 140 /* more than stay open */
 
@@ -214,6 +214,168 @@ test_rest__second_name_of_a_file(void **state)
 	list.items[1].labels[0] = other;
 }
 
+/* ---- Packed: what rested when the component began has left nothing but a name in its directory's index ---- */
+
+static struct follow_shared *
+shared_of(struct file_test *f)
+{
+	struct { /* as struct file_source begins */
+		struct component *component;
+		struct follow_shared shared;
+	} *source = f->node.component.state;
+
+	return &source->shared;
+}
+
+/* FILES files that were read before; the last ones are packed. */
+static void
+begin_packed(struct file_test *f)
+{
+	begin_many(f, "first\n");
+	stop(f);
+	begin(f);
+	turn_until(shared_of(f)->n_packed == FILES - REST_OPEN);
+	assert_false(is_open(f, "139"));
+}
+
+static void
+test_rest__packed_written(void **state)
+{
+	struct file_test *f = *state;
+
+	begin_packed(f);
+	append(f, "139", "second\n");
+	turn_until(seen(f, "second") == 1);
+	assert_int_equal(shared_of(f)->n_packed, FILES - REST_OPEN - 1);
+	append(f, "139", "third\n");
+	turn_until(seen(f, "third") == 1);
+	assert_int_equal(seen(f, "line"), FILES - 1);
+}
+
+static void
+test_rest__packed_renamed_and_written(void **state)
+{
+	struct file_test *f = *state;
+
+	begin_packed(f);
+	rename_to(f, "139", "139.old");
+	append(f, "139.old", "late\n");
+	append(f, "139", "new\n");
+	turn_until(seen(f, "late") == 1 && seen(f, "new") == 1);
+	assert_true(place_of(f, "late") < place_of(f, "new"));
+	assert_int_equal(seen(f, "line"), FILES - 1);
+}
+
+static void
+test_rest__packed_truncated(void **state)
+{
+	struct file_test *f = *state;
+
+	begin_packed(f);
+	write_over(f, "139", "new\n");
+	turn_until(seen(f, "new") == 1);
+	write_over(f, "138", "x\nx\nx\nx\nx\nend\n"); /* more than it had */
+	turn_until(seen(f, "end") == 1);
+	assert_int_equal(seen(f, "line"), FILES - 1);
+}
+
+/* An event that changes nothing leaves it packed. */
+static void
+test_rest__packed_touched(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	begin_packed(f);
+	assert_int_equal(chmod(in_dir(f, "139", path), 0640), 0);
+	for (size_t i = 0; i < 20; i++)
+		turn(f);
+	assert_int_equal(shared_of(f)->n_packed, FILES - REST_OPEN);
+	assert_false(is_open(f, "139"));
+	append(f, "139", "second\n");
+	turn_until(seen(f, "second") == 1);
+}
+
+static void
+test_rest__packed_targets_change(void **state)
+{
+	struct file_test *f = *state;
+
+	begin_packed(f);
+	update(f); /* the same targets */
+	assert_int_equal(shared_of(f)->n_packed, FILES - REST_OPEN);
+	set_targets(f, 2, (const char *const[]){"139", "138"}, "app");
+	update(f);
+	append(f, "139", "second\n");
+	turn_until(seen(f, "second") == 1);
+	assert_int_equal(seen(f, "line"), FILES - 1);
+	set_targets(f, 0, NULL, NULL);
+	update(f);
+	turn_until(open_files(f) == 0 || (settle(f), false));
+	assert_int_equal(shared_of(f)->n_packed, 0);
+	assert_int_equal(shared_of(f)->follows.len, 0);
+	assert_int_equal(shared_of(f)->n_active, 0);
+}
+
+/* The second name's lines are its own. */
+static void
+test_rest__packed_second_name(void **state)
+{
+	struct file_test *f = *state;
+	struct target_list *list = arg(f, "targets");
+	struct str_pair other;
+	char a[128], b[128];
+
+	begin_packed(f);
+	assert_int_equal(link(in_dir(f, "139", a), in_dir(f, "link", b)), 0);
+	other = list->items[1].labels[0];
+	list->items[1].labels[0].value = str_from(b); /* takes the place of "1" */
+	update(f);
+	turn_until(seen(f, "line") == FILES);
+	append(f, "139", "second\n");
+	turn_until(seen(f, "second") == 1 || seen(f, "second") == 2);
+	append(f, "link", "third\n");
+	turn_until(seen(f, "third") >= 1 && seen(f, "second") == 2);
+	list->items[1].labels[0] = other;
+}
+
+/* A new name of the file while its own path names nothing: it goes on under that. */
+static void
+test_rest__packed_path_renamed_to_another(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+
+	begin_packed(f);
+	assert_int_equal(unlink(in_dir(f, "0", path)), 0);
+	rename_to(f, "139", "0");
+	append(f, "0", "second\n");
+	turn_until(seen(f, "second") == 1);
+	for (size_t i = 0; i < 20; i++)
+		turn(f);
+	assert_int_equal(seen(f, "second"), 1);
+	assert_int_equal(seen(f, "line"), FILES - 1);
+}
+
+/* The position is set from outside: read again from there. */
+static void
+test_rest__packed_released(void **state)
+{
+	struct file_test *f = *state;
+	char path[128];
+	struct map paths;
+
+	begin_packed(f);
+	map_init(&paths);
+	(void)map_set(&paths, str_from(in_dir(f, "139", path)), f);
+	loki_source_file.release(&f->node.component, &paths);
+	loki_source_file.reopen(&f->node.component);
+	map_done(&paths);
+	append(f, "139", "second\n");
+	turn_until(seen(f, "second") == 1);
+	assert_int_equal(seen(f, "line"), FILES - 1);
+}
+
 int
 main(void)
 {
@@ -227,6 +389,14 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_rest__after_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rest__targets_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rest__second_name_of_a_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest__packed_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest__packed_renamed_and_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest__packed_truncated, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest__packed_touched, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest__packed_targets_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest__packed_second_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest__packed_path_renamed_to_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rest__packed_released, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("rest", tests, NULL, NULL);

@@ -98,6 +98,8 @@ int positions_sync(struct positions *);
 /* Copies of a stream's state into the caller's arena; false when the key is unknown or has none. */
 struct arena;
 bool positions_get(struct positions *, struct str key, struct arena *, struct position *ret);
+/* The path that a stream was declared with, in the arena; empty: it is not known. */
+struct str positions_path(struct positions *, struct str key, struct arena *);
 /* The marks that are not settled: those that end above the position or touch a hole, ascending by from. */
 size_t positions_marks(struct positions *, struct str key, struct arena *, struct position_mark **ret);
 /* Calls fn for each stream, in no order; return false to stop. The position is NULL for a stream without one. The

@@ -14,6 +14,8 @@
 #include "longship/flow/runtime.h"
 #include "longship/flow/watcher.h"
 #include "longship/os/watch.h"
+#include "follow.h"
+#include "packed.h"
 
 #define SLOTS_MIN 4
 #define TRY_NS	  (10 * NS_PER_S) /* a directory that could not be watched: watches may be free again, or the limit was raised */
@@ -26,13 +28,17 @@ struct folder {
 	int64_t try_at_ns;       /* monotonic; while it is polled: to watch it again */
 	struct folder_name **slots; /* by hash, chained; slots_len is a power of two */
 	size_t slots_len, n;
+	struct packed **packed; /* the same of packed follows; NULL: none */
+	size_t packed_len, n_packed;
 	char path[];
 };
 
 void
-folders_init(struct folders *all, struct component *component, void (*look)(struct follow *))
+folders_init(struct folders *all, struct follow_shared *shared, void (*look)(struct follow *))
 {
-	*all = (struct folders){.component = component, .look = look};
+	struct component *component = shared->component;
+
+	*all = (struct folders){.component = component, .shared = shared, .look = look};
 	map_init(&all->by_path);
 	all->polled = metric_get(component->runtime->metrics, METRIC_GAUGE, "longship_source_directories_polled",
 		"Directories that are polled, because the kernel does not tell of changes in them.", component->id, NULL);
@@ -60,6 +66,12 @@ folder_path(const struct folder *d)
 }
 
 bool
+folder_watched(const struct folder *d)
+{
+	return d->watch != NULL && !d->polled;
+}
+
+bool
 folder_polled(const struct folder *d)
 {
 	return d->polled;
@@ -72,6 +84,8 @@ set_polled(struct folder *d, bool polled)
 		return;
 	d->all->n_polled += (size_t)polled - (size_t)d->polled;
 	d->polled = polled;
+	if (polled) /* the timer looks at follows only */
+		unpack_folder(d->all->shared, d);
 	metric_set(d->all->polled, (double)d->all->n_polled);
 }
 
@@ -91,11 +105,45 @@ folder_get(struct folders *all, struct str path)
 	return d;
 }
 
+struct folder *
+folder_of(const struct folders *all, const char *path)
+{
+	return map_get(&all->by_path, folder_dir(path));
+}
+
+const char *
+folder_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+size_t
+folders_len(const struct folders *all)
+{
+	return map_len(&all->by_path);
+}
+
+struct folder *
+folders_at(const struct folders *all, size_t i)
+{
+	return map_value(&all->by_path, i);
+}
+
+bool
+folders_have(const struct folders *all, const char *path)
+{
+	struct folder *d = folder_of(all, path);
+
+	return d != NULL && (folders_find(all, path, NULL) != NULL || folder_find_packed(d, folder_base(path), NULL) != NULL);
+}
+
 const struct folder_name *
 folders_find(const struct folders *all, const char *path, const struct folder_name *after)
 {
-	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
-	const struct folder *d = map_get(&all->by_path, folder_dir(path));
+	const char *name = folder_base(path);
+	const struct folder *d = folder_of(all, path);
 	uint32_t hash = (uint32_t)hash_str(str_from(name));
 
 	if (d == NULL)
@@ -108,9 +156,8 @@ folders_find(const struct folders *all, const char *path, const struct folder_na
 }
 
 static void
-grow(struct folder *d)
+resize(struct folder *d, size_t slots_len)
 {
-	size_t slots_len = d->slots_len * 2;
 	struct folder_name **slots = mem_zalloc(slots_len * sizeof(*slots));
 
 	for (size_t i = 0; i < d->slots_len; i++) {
@@ -136,12 +183,25 @@ folder_enter(struct folders *all, struct str dir, const char *name, struct follo
 
 	assert(n->folder == NULL);
 	if (d->n == d->slots_len)
-		grow(d);
+		resize(d, d->slots_len * 2);
 	*n = (struct folder_name){.folder = d, .follow = follow, .name = name, .hash = (uint32_t)hash_str(str_from(name))};
 	to = &d->slots[n->hash & (d->slots_len - 1)];
 	n->next = *to;
 	*to = n;
 	d->n++;
+}
+
+static void
+leave_empty(struct folder *d)
+{
+	if (d->n > 0 || d->n_packed > 0)
+		return;
+	watcher_unwatch(d->watch);
+	set_polled(d, false);
+	(void)map_remove(&d->all->by_path, str_from(d->path));
+	mem_free(d->slots);
+	mem_free(d->packed);
+	mem_free(d);
 }
 
 void
@@ -156,13 +216,97 @@ folder_leave(struct folder_name *n)
 		assert(*at != NULL);
 	*at = n->next;
 	*n = (struct folder_name){0};
-	if (--d->n > 0)
-		return;
-	watcher_unwatch(d->watch);
-	set_polled(d, false);
-	(void)map_remove(&d->all->by_path, str_from(d->path));
-	mem_free(d->slots);
-	mem_free(d);
+	d->n--;
+	if (d->slots_len > SLOTS_MIN && d->n < d->slots_len / 8)
+		resize(d, d->slots_len / 4);
+	leave_empty(d);
+}
+
+/* ---- Packed follows ---- */
+
+static struct packed **
+packed_slot(const struct folder *d, const char *name)
+{
+	return &d->packed[(size_t)hash_str(str_from(name)) & (d->packed_len - 1)];
+}
+
+void
+folder_add_packed(struct folder *d, struct packed *p)
+{
+	struct packed **old = d->packed, **to;
+	size_t old_len = d->packed_len;
+
+	if (d->n_packed == d->packed_len) {
+		d->packed_len = old_len > 0 ? old_len * 2 : SLOTS_MIN;
+		d->packed = mem_zalloc(d->packed_len * sizeof(*d->packed));
+		for (size_t i = 0; i < old_len; i++) {
+			while (old[i] != NULL) {
+				struct packed *one = old[i];
+
+				old[i] = one->next;
+				to = packed_slot(d, one->name);
+				one->next = *to;
+				*to = one;
+			}
+		}
+		mem_free(old);
+	}
+	to = packed_slot(d, p->name);
+	p->next = *to;
+	*to = p;
+	d->n_packed++;
+}
+
+void
+folder_remove_packed(struct folder *d, struct packed *p)
+{
+	struct packed **at;
+
+	for (at = packed_slot(d, p->name); *at != p; at = &(*at)->next)
+		assert(*at != NULL);
+	*at = p->next;
+	d->n_packed--;
+	leave_empty(d);
+}
+
+struct packed *
+folder_find_packed(struct folder *d, const char *name, const struct packed *after)
+{
+	struct packed *p = after != NULL ? after->next : d->packed_len > 0 ? *packed_slot(d, name) : NULL;
+
+	while (p != NULL && strcmp(p->name, name) != 0)
+		p = p->next;
+	return p;
+}
+
+struct packed *
+folder_next_packed(struct folder *d, const struct packed *after)
+{
+	size_t i = 0;
+
+	if (after != NULL && after->next != NULL)
+		return after->next;
+	if (after != NULL)
+		i = (size_t)(packed_slot(d, after->name) - d->packed) + 1;
+	while (i < d->packed_len && d->packed[i] == NULL)
+		i++;
+	return i < d->packed_len ? d->packed[i] : NULL;
+}
+
+size_t
+folder_packed(const struct folder *d)
+{
+	return d->n_packed;
+}
+
+/* name: NULL: all. */
+static void
+unpack_of(struct folder *d, const char *name)
+{
+	struct packed *p;
+
+	while ((p = name != NULL ? folder_find_packed(d, name, NULL) : folder_next_packed(d, NULL)) != NULL)
+		(void)unpack(d->all->shared, d, p);
 }
 
 /* Looking may change the index, so what is to be looked at is gathered first; a look ends no follow. */
@@ -179,6 +323,7 @@ on_event(void *ptr, const char *name, uint32_t mask)
 		d->watch = NULL;
 		d->try_at_ns = 0;
 	}
+	unpack_of(d, name);
 	for (size_t i = name != NULL ? hash & (d->slots_len - 1) : 0; i < d->slots_len; i++) {
 		for (const struct folder_name *n = d->slots[i]; n != NULL; n = n->next) {
 			if (name == NULL || (n->hash == hash && strcmp(n->name, name) == 0))

@@ -12,6 +12,7 @@
 
 #include "generations.h"
 #include "match.h"
+#include "packed.h"
 #include "longship/base/arena.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
@@ -157,29 +158,43 @@ follow_polled(const struct follow *f)
 }
 
 struct follow *
-follow_new(struct follow_shared *shared, const struct target *target, uint32_t ordinal)
+follow_make(struct follow_shared *shared, const char *path, struct shared_labels *labels, uint32_t ordinal)
 {
-	const char *path = target_label(target, "__path__");
 	size_t bytes = strlen(path) + 1;
 	struct follow *f = mem_zalloc(sizeof(*f) + bytes);
 
 	f->shared = shared;
-	f->labels = shared_labels_get(&shared->label_sets, target);
+	f->labels = labels;
 	memcpy(f->path, path, bytes);
 	f->ordinal = ordinal;
 	enter_folder(f);
 	f->lane = LANE_ANY;
-	f->past_due = shared->component->runtime->positions != NULL;
 	f->place = (uint32_t)shared->follows.len;
 	vec_push(&shared->follows, f);
 	return f;
 }
 
+const char *
+follow_path_of(const struct target *t)
+{
+	return target_label(t, "__path__");
+}
+
 struct follow *
-follow_find(const struct follow_shared *shared, const char *path, uint32_t ordinal)
+follow_new(struct follow_shared *shared, const struct target *target, uint32_t ordinal)
+{
+	struct follow *f = follow_make(shared, follow_path_of(target), shared_labels_get(&shared->label_sets, target), ordinal);
+
+	f->past_due = shared->component->runtime->positions != NULL;
+	return f;
+}
+
+struct follow *
+follow_find(struct follow_shared *shared, const char *path, uint32_t ordinal)
 {
 	const struct folder_name *n = NULL;
 
+	unpack_path(shared, path);
 	while ((n = folders_find(&shared->folders, path, n)) != NULL) {
 		if (n->follow->ordinal == ordinal && strcmp(n->follow->path, path) == 0)
 			return n->follow;
@@ -196,6 +211,16 @@ leave_list(struct follow *f)
 	assert(shared->follows.items[f->place] == f || last == f);
 	shared->follows.items[f->place] = last;
 	last->place = f->place;
+}
+
+void
+follow_leave(struct follow *f)
+{
+	rest_end(f);
+	folder_leave(&f->at);
+	leave_list(f);
+	vec_done(&f->rotated);
+	mem_free(f);
 }
 
 bool
@@ -319,7 +344,7 @@ follow_shared_init(struct follow_shared *shared)
 {
 	int err;
 
-	folders_init(&shared->folders, shared->component, follow_look);
+	folders_init(&shared->folders, shared, follow_look);
 	map_init(&shared->generations);
 	map_init(&shared->live);
 	map_init(&shared->paths);
@@ -343,6 +368,7 @@ follow_shared_done(struct follow_shared *shared)
 	for (size_t i = 0; i < map_len(&shared->paths); i++)
 		mem_free(map_value(&shared->paths, i));
 	deleted_done(shared);
+	pack_done(shared);
 	rests_done(shared);
 	folders_done(&shared->folders);
 	map_done(&shared->generations);
@@ -469,11 +495,33 @@ labels_text(const struct follow *f, struct arena *arena)
 	return copy;
 }
 
+/* The store knows under which path a packed one was followed. */
+static struct follow *
+find_resting(struct follow *f, const struct file_id *id)
+{
+	struct follow *other = rest_find(f->shared, id, f);
+	struct file_id rested = *id;
+	struct arena *arena;
+	struct str path;
+
+	if (other != NULL || f->shared->n_packed == 0)
+		return other;
+	rested.generation = follow_generation(f->shared, id);
+	arena = arena_new(0);
+	path = positions_path(f->shared->component->runtime->positions, make_key(f, &rested, arena), arena);
+	if (path.len > 0 && !str_is(path, f->path)) {
+		unpack_path(f->shared, path.s);
+		other = rest_find(f->shared, id, f);
+	}
+	arena_free(arena);
+	return other;
+}
+
 /* Whether another follow, whose path still names the file, rests under this identity. One that lost it has it no more. */
 static bool
 has_resting(struct follow *f, const struct file_id *id)
 {
-	struct follow *other = rest_find(f->shared, id, f);
+	struct follow *other = find_resting(f, id);
 
 	if (other == NULL)
 		return false;
@@ -942,11 +990,15 @@ follow_read_past(struct follow *f, int fd, const struct stat *st, const struct p
 }
 
 void
-follow_touch(const struct follow *f)
+follow_touch(const struct follow_shared *shared, const struct file_id *id)
 {
 	struct arena *arena = arena_new(0);
+	struct str key = file_key_print(arena, &(struct file_key){.component = str_from(shared->component->id),
+							  .file = {id->dev, id->ino, id->btime_ns},
+							  .ordinal = id->ordinal,
+							  .generation = id->generation});
 
-	positions_touch(f->shared->component->runtime->positions, make_key(f, &f->id, arena));
+	positions_touch(shared->component->runtime->positions, key);
 	arena_free(arena);
 }
 

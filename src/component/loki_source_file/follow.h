@@ -14,6 +14,7 @@
 #include "tail.h"
 
 #define FILE_TICK_NS INT64_C(10000000) /* times of files are as coarse as the kernel's tick */
+#define FOLLOW_DEVICES_MAX 200 /* of packed follows */
 #define NAME_STEP 0x10000u /* between the ordinals of two names of a file: far more than label sets of one path */
 
 enum invalid_position { INVALID_FROM_BEGINNING, INVALID_FROM_END, INVALID_SKIP }; /* on_positions_file_error */
@@ -37,7 +38,11 @@ struct follow_shared { /* of one component */
 	struct content_rules *rules; /* of files that are opened; owned */
 	struct rests rests;
 	struct deleted deleted;
-	VEC(struct follow *) follows; /* all, of the targets, in no order */
+	VEC(struct follow *) follows; /* all, of the targets, in no order, but those that are packed (packed.h) */
+	size_t n_packed;
+	uint64_t devices[FOLLOW_DEVICES_MAX];
+	size_t n_devices;
+	bool pack_posted;
 	size_t n_active;
 	void (*look_soon)(struct component *); /* a look failed: try again by timer */
 };
@@ -78,8 +83,14 @@ struct follow { /* one for each target: thousands, so its size matters */
 };
 
 struct follow *follow_new(struct follow_shared *, const struct target *, uint32_t ordinal);
-/* NULL: nobody follows the path under this ordinal. */
-struct follow *follow_find(const struct follow_shared *, const char *path, uint32_t ordinal);
+/* The same with a reference to labels, and not looked for earlier generations. */
+struct follow *follow_make(struct follow_shared *, const char *path, struct shared_labels *, uint32_t ordinal);
+/* Frees a follow that rests, but for its reference to the labels. */
+void follow_leave(struct follow *);
+/* The __path__ of a target. */
+const char *follow_path_of(const struct target *);
+/* NULL: nobody follows the path under this ordinal. One that is packed is unpacked. */
+struct follow *follow_find(struct follow_shared *, const char *path, uint32_t ordinal);
 /* The target is gone: lanes let go of the file when what was read has settled. What is deleted or rotated away is read to its end. */
 void follow_free(struct follow *);
 /* The target's labels have changed; the lanes are parked. heir goes on at the same place. */
@@ -94,7 +105,7 @@ void follow_look(struct follow *);
 void follow_retire_resting(struct follow *);
 void follow_look_retired(struct follow *);
 /* Tells the store that the position of a resting file is in use. */
-void follow_touch(const struct follow *);
+void follow_touch(const struct follow_shared *, const struct file_id *);
 /* Lets go of the file that the path names, while lanes are parked: follow_look opens it again from its position. */
 void follow_release(struct follow *);
 /* Has the store forget the placed positions that were taken over. */

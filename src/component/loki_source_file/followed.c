@@ -5,6 +5,7 @@
 
 #include "follow.h"
 #include "generations.h"
+#include "packed.h"
 #include "longship/base/arena.h"
 #include "longship/base/check.h"
 #include "longship/base/log.h"
@@ -193,8 +194,11 @@ keep_follow(struct change *c, struct follow *f, const struct target *t, uint32_t
 static void
 match_target(struct change *c, const struct target *t, uint32_t ordinal)
 {
-	struct follow *f = follow_find(c->followed->shared, path_of(t).s, ordinal);
+	struct follow *f;
 
+	if (!c->followed->renew && packed_is(c->followed->shared, t, ordinal))
+		return;
+	f = follow_find(c->followed->shared, path_of(t).s, ordinal);
 	if (f != NULL)
 		keep_follow(c, f, t, ordinal);
 	else
@@ -215,7 +219,7 @@ match_all(struct change *c)
 {
 	struct follow_shared *shared = c->followed->shared;
 	struct map first_of_path, wanted;
-	size_t without_path = 0, had = shared->follows.len;
+	size_t without_path = 0, had = shared->follows.len + shared->n_packed;
 	struct cursor cursor;
 	struct target t;
 	uint32_t ordinal;
@@ -234,6 +238,8 @@ match_all(struct change *c)
 		if (had > 0)
 			(void)map_set(&wanted, follow_key(c->arena, path_of(&t), ordinal), c);
 	}
+	if (shared->n_packed > 0)
+		unpack_others(shared, &wanted);
 	for (size_t i = shared->follows.len; had > 0 && i > 0; i--) {
 		struct follow *f = shared->follows.items[i - 1];
 
@@ -323,7 +329,15 @@ recover(struct follow_shared *shared, struct follow *const *follows, size_t n)
 void
 followed_recover(struct followed *followed)
 {
-	recover(followed->shared, followed->shared->follows.items, followed->shared->follows.len);
+	const struct follow_shared *shared = followed->shared;
+	VEC(struct follow *) due = {0};
+
+	for (size_t i = 0; i < shared->follows.len; i++) {
+		if (shared->follows.items[i]->past_due)
+			vec_push(&due, shared->follows.items[i]);
+	}
+	recover(followed->shared, due.items, due.len);
+	vec_done(&due);
 }
 
 /* A look begins and ends no follow. */
@@ -356,10 +370,10 @@ followed_set(struct followed *followed, const struct target_list *targets)
 		match_changed(&c);
 	else
 		without_path = match_all(&c);
-	if (compared)
-		look_at(shared, c.fresh.items, c.fresh.len);
-	else
-		look_at(shared, shared->follows.items, shared->follows.len);
+	c.fresh.len = compared ? c.fresh.len : 0;
+	for (size_t i = 0; !compared && i < shared->follows.len; i++)
+		vec_push(&c.fresh, shared->follows.items[i]);
+	look_at(shared, c.fresh.items, c.fresh.len); /* which may unpack others */
 	shared->keep_taken = false;
 	followed->renew = false;
 	follow_forget_taken(shared);
@@ -369,12 +383,12 @@ followed_set(struct followed *followed, const struct target_list *targets)
 		log_error(shared->component->id, "targets without __path__ are not followed", "targets", log_i64((int64_t)without_path), NULL);
 	path_targets_unref(followed->targets);
 	followed->targets = targets->paths != NULL ? path_targets_ref(targets->paths) : NULL;
-	if (c.fresh.len > MANY_FOLLOWS || (!compared && shared->follows.len > MANY_FOLLOWS))
+	if (c.fresh.len > MANY_FOLLOWS)
 		mem_trim();
 	vec_done(&c.fresh);
 	map_done(&c.paths);
 	arena_free(c.arena);
-	component_set_health(shared->component, HEALTH_HEALTHY, "%zu targets", shared->follows.len);
+	component_set_health(shared->component, HEALTH_HEALTHY, "%zu targets", shared->follows.len + shared->n_packed);
 	return !compared;
 }
 

@@ -8,6 +8,7 @@
 
 #include "follow.h"
 #include "followed.h"
+#include "packed.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/log.h"
@@ -471,10 +472,21 @@ stop(struct component *c)
 }
 
 static void
+unpack_paths(struct file_source *s, const struct map *paths)
+{
+	struct arena *arena = arena_new(0);
+
+	for (size_t i = 0; s->component != NULL && i < map_len(paths); i++)
+		unpack_path(&s->shared, arena_z(arena, map_key(paths, i)));
+	arena_free(arena);
+}
+
+static void
 release(struct component *c, const struct map *paths)
 {
 	struct file_source *s = c->state;
 
+	unpack_paths(s, paths);
 	for (size_t i = 0; s->component != NULL && i < s->shared.follows.len; i++)
 		if (map_has(paths, str_from(s->shared.follows.items[i]->path)))
 			follow_release(s->shared.follows.items[i]);

@@ -38,8 +38,11 @@ note_known(const struct follow_shared *shared, struct known_list *list, const st
 	if (known->updated_ns > list->updated_ns)
 		list->updated_ns = known->updated_ns;
 	if (known_is_file(&known->id, &list->current) && known->id.generation >= follow_generation(shared, &known->id)) {
-		vec_push(&list->now, *known);
-		proof_get(&list->now.items[list->now.len - 1].proof, position);
+		/* Nearly all of thousands of paths have one, and no more. */
+		list->now.items = mem_realloc(list->now.items, (list->now.len + 1) * sizeof(list->now.items[0]));
+		list->now.items[list->now.len] = *known;
+		proof_get(&list->now.items[list->now.len++].proof, position);
+		list->now.cap = list->now.len;
 		return;
 	}
 	vec_push(&list->items, *known);

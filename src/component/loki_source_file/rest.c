@@ -6,6 +6,7 @@
 
 #include "follow.h"
 #include "generations.h"
+#include "packed.h"
 #include "longship/base/check.h"
 #include "longship/base/clock.h"
 #include "longship/base/hash.h"
@@ -43,20 +44,36 @@ put_slot(struct rests *r, struct follow *f)
 }
 
 static void
-index_add(struct rests *r, struct follow *f)
+resize(struct rests *r, size_t slots_len)
 {
 	struct follow **old = r->slots;
 	size_t old_len = r->slots_len;
 
-	if ((r->n + 1) * 4 > r->slots_len * 3) {
-		r->slots_len = old_len > 0 ? old_len * 2 : SLOTS_MIN;
-		r->slots = mem_zalloc(r->slots_len * sizeof(*r->slots));
-		for (size_t i = 0; i < old_len; i++) {
-			if (old[i] != NULL)
-				put_slot(r, old[i]);
-		}
-		mem_free(old);
+	r->slots_len = slots_len;
+	r->slots = mem_zalloc(slots_len * sizeof(*r->slots));
+	for (size_t i = 0; i < old_len; i++) {
+		if (old[i] != NULL)
+			put_slot(r, old[i]);
 	}
+	mem_free(old);
+}
+
+void
+rest_shrink(struct rests *r)
+{
+	size_t slots_len = r->slots_len;
+
+	while (slots_len > SLOTS_MIN && r->n * 4 < slots_len)
+		slots_len /= 2;
+	if (slots_len < r->slots_len)
+		resize(r, slots_len);
+}
+
+static void
+index_add(struct rests *r, struct follow *f)
+{
+	if ((r->n + 1) * 4 > r->slots_len * 3)
+		resize(r, r->slots_len > 0 ? r->slots_len * 2 : SLOTS_MIN);
 	put_slot(r, f);
 	r->n++;
 }
@@ -114,6 +131,7 @@ rest_take(struct follow *f)
 	assert(!f->resting && f->current == NULL);
 	f->resting = true;
 	index_add(&f->shared->rests, f);
+	pack_soon(f->shared);
 }
 
 void
@@ -381,8 +399,9 @@ touch_all(void *ptr)
 
 	for (size_t i = 0; i < shared->rests.slots_len; i++) {
 		if (shared->rests.slots[i] != NULL)
-			follow_touch(shared->rests.slots[i]);
+			follow_touch(shared, &shared->rests.slots[i]->id);
 	}
+	packed_touch(shared);
 }
 
 int

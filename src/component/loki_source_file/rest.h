@@ -60,6 +60,8 @@ void rest_begin(struct follow *, const struct tail *, uint64_t size, const struc
 void rest_take(struct follow *);
 /* The file is to be opened again, or is no longer this follow's. Fine when it does not rest. */
 void rest_end(struct follow *);
+/* Gives back memory of what rested and is packed now. */
+void rest_shrink(struct rests *);
 /* The follow, but for f, whose resting file has this identity (any generation); NULL: none. */
 struct follow *rest_find(const struct follow_shared *, const struct file_id *, const struct follow *f);
 /* The path no longer leads to the resting file: looks for it under another name in the next turn of the loop, and then looks at
