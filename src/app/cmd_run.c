@@ -30,6 +30,7 @@
 #include "config_metrics.h"
 #include "control.h"
 #include "keeper.h"
+#include "left_wals.h"
 #include "options.h"
 #include "process_metrics.h"
 #include "server.h"
@@ -118,6 +119,7 @@ first_load(struct run *run)
 		snprintf(took, sizeof(took), "%.3fms", (double)(clock_mono_ns() - start_ns) / 1e6);
 		log_warnings(graph_load_diags(first));
 		log_info(NULL, "finished complete graph evaluation", "duration", took, NULL);
+		left_wals_warn(run->options.storage_path, run->graph);
 	} else {
 		diags_print(graph_load_diags(first), stderr, isatty(STDERR_FILENO) == 1 && getenv("NO_COLOR") == NULL);
 		printf("\n");
@@ -139,6 +141,7 @@ reload(void *ptr, struct buf *why)
 	if (ok) {
 		log_warnings(graph_load_diags(next));
 		log_info(NULL, "config reloaded", NULL);
+		left_wals_warn(run->options.storage_path, run->graph);
 	} else {
 		struct buf summary;
 

@@ -384,10 +384,34 @@ rest(struct spool_stream *t)
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	settled = s->position == s->read_offset && s->lags.len == 0;
 	(void)pthread_mutex_unlock(&s->ledger->lock);
-	if (settled) {
+	if (settled && !t->is_reader)
 		tell_settled(t);
+	if (settled)
 		return STREAM_IDLE;
-	}
+	s->wake_at_ns = clock_mono_ns() + LOOK_NS;
+	return STREAM_WAIT;
+}
+
+/* A segment that cannot be opened. Somebody may have removed the file, or damaged its head, without which nothing of it can be believed;
+ * else the disk may be better soon. */
+static enum stream_state
+pass_file(struct spool_stream *t, struct lane *lane, const struct spool_segment *segment, int error)
+{
+	struct stream *s = &t->stream;
+	struct spool_segment now = {0};
+	bool first = false, tell;
+
+	close_file(t);
+	(void)find_segment(t->spool, s->read_offset, &now, &first);
+	if (now.first != segment->first)
+		return STREAM_MORE; /* the spool has removed it just now */
+	if (error == ENOENT || error == EBADMSG)
+		return pass_gap(t, lane, segment->end, "wal_damaged");
+	(void)pthread_mutex_lock(&t->spool->lock);
+	tell = log_rate(&t->spool->damage_logged_ns, LOG_INTERVAL_NS);
+	(void)pthread_mutex_unlock(&t->spool->lock);
+	if (tell)
+		log_error(t->spool->component->id, "a file of the wal cannot be read; it is tried again", "dir", t->spool->dir, "err", strerror(error), NULL);
 	s->wake_at_ns = clock_mono_ns() + LOOK_NS;
 	return STREAM_WAIT;
 }
@@ -407,14 +431,8 @@ run(struct stream *s, struct lane *lane)
 	if (segment.first > s->read_offset)
 		return pass_gap(t, lane, segment.first, first ? t->spool->edge_reason : "wal_damaged");
 	r = open_segment(t, &segment, lane);
-	if (r < 0) {
-		close_file(t);
-		/* Without its head nothing of the file can be believed; else it was removed just now, or the disk fails. */
-		if (r == -EBADMSG)
-			return pass_gap(t, lane, segment.end, "wal_damaged");
-		s->wake_at_ns = clock_mono_ns() + LOOK_NS;
-		return STREAM_WAIT;
-	}
+	if (r < 0)
+		return pass_file(t, lane, &segment, -r);
 	return read_span(t, lane, &segment);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,6 +96,15 @@ make_room(struct spool *sp, uint64_t bytes)
 		drop_first(sp, "wal_full", "the wal is full: its oldest entries are dropped, as when_full says");
 }
 
+/* Somebody removed the file: what is written to it could not be read. */
+static bool
+is_gone(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 /* A segment that has room, or is new; 0 or -errno. */
 static int
 open_segment(struct spool *sp, int64_t now_ns, uint64_t bytes)
@@ -103,7 +113,7 @@ open_segment(struct spool *sp, int64_t now_ns, uint64_t bytes)
 	int64_t age_max_ns = sp->rules.age_max_ns;
 	int r;
 
-	if (sp->fd >= 0 && (last_segment(sp)->bytes + bytes > segment_bytes(sp) ||
+	if (sp->fd >= 0 && (is_gone(sp->fd) || last_segment(sp)->bytes + bytes > segment_bytes(sp) ||
 				   (age_max_ns > 0 && now_ns - last_segment(sp)->first_ns > age_max_ns / AGE_PARTS)))
 		seal(sp);
 	if (sp->fd >= 0)

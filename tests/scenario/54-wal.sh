@@ -184,6 +184,23 @@ pass "$(dropped ship) of 30000 were dropped and counted, the others arrived"
 watched ship
 ship_stop ship
 
+# ---- The component goes, and comes back
+
+faults '{"times": -1, "refuse": 503}'
+config ship ''
+ship_start ship "$work/ship.alloy"
+push_all f 0 500
+sed -i 's/loki\.write\.w\./loki.write.renamed./; s/loki\.write "w"/loki.write "renamed"/' "$work/ship.alloy"
+prove "a reload with another name" is "$(reload ship)" 200
+prove "the wal that is left is named" grep -aq 'a wal is left of a loki.write that is not in the configuration.*component=loki.write.w ' "$work/ship.log"
+config ship ''
+sed -i 's/enabled = true/enabled = false/' "$work/ship.alloy"
+no_faults
+prove "a reload with the old name, and the wal switched off" is "$(reload ship)" 200
+wait_for "$DEADLINE" "what was in it is sent" stored_least 500 '{stream="f"}'
+arrived '{stream="f"}' f 500
+ship_stop ship
+
 # ---- A full disk
 
 if [ "$(id -u)" != 0 ] || ! mkdir "$work/tiny" || ! mount -t tmpfs -o size=2m longship-test "$work/tiny" 2>/dev/null; then

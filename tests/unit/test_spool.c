@@ -546,6 +546,35 @@ a_missing_file_is_counted(void **state)
 }
 
 static void
+a_file_that_is_removed_under_it(void **state)
+{
+	struct stand s;
+	struct blocker *blocker;
+	char names[4][64], path[256];
+
+	(void)state;
+	begin_stand(&s);
+	open_spool(&s, &plenty);
+	push(&s, 10);
+	wait_until(board.arrived[9] == 1);
+	wait_until(spool_status_now().entries == 0);
+	blocker = block_lane(&s, s.out.spool->stream);
+	push(&s, 20);
+	wait_until(board.n_settled == 30);
+	assert_int_equal(list_spool(&s, names, 4), 1);
+	(void)snprintf(path, sizeof(path), "%s/test.outpost/wal/%s", s.path.dir, names[0]);
+	assert_int_equal(unlink(path), 0);
+	push(&s, 10);
+	wait_until(board.n_settled == 40);
+	unblock_lane(&s, blocker);
+	wait_until(spool_status_now().entries == 0);
+	/* The reader may have the file open: then nothing is lost. What came behind goes to another file. */
+	assert_int_equal(count_arrived(40) + look().damaged, 40);
+	assert_int_equal(board.arrived[39], 1);
+	stand_done(&s);
+}
+
+static void
 a_newer_format_is_not_touched(void **state)
 {
 	static const char newer[] = "\x89LSWAL\r\n\x02\0\0\0\0\0\0\0\0\0\0\0";
@@ -638,6 +667,7 @@ main(void)
 		cmocka_unit_test(a_cut_end_costs_what_was_cut),
 		cmocka_unit_test(a_head_that_is_damaged_costs_its_file),
 		cmocka_unit_test(a_missing_file_is_counted),
+		cmocka_unit_test(a_file_that_is_removed_under_it),
 		cmocka_unit_test(a_newer_format_is_not_touched),
 		cmocka_unit_test(what_cannot_be_written_goes_round),
 		cmocka_unit_test(closed_sends_what_is_there),
