@@ -476,6 +476,7 @@ static void
 compare_positions(struct spool *sp, bool known)
 {
 	struct stream *s = sp->stream;
+	struct str number, rest;
 	uint64_t counted = 0, first = sp->segments.len > 0 ? sp->segments.items[0].first : sp->end;
 
 	/* A position is stored before any file goes: where there is none, the store is another one, and all that is there is sent. */
@@ -488,8 +489,8 @@ compare_positions(struct spool *sp, bool known)
 	}
 	if (s->position > sp->end)
 		sp->end = s->position;
-	if (s->position_cursor != NULL)
-		(void)str_to_u64(str_from(s->position_cursor), &counted);
+	if (s->position_cursor != NULL && str_cut(str_from(s->position_cursor), ' ', &number, &rest))
+		(void)str_to_u64(number, &counted);
 	counted = counted < sp->given_up ? sp->given_up - counted : 0;
 	sp->read_to = s->position;
 	sp->edge_reason = counted > 0 ? "given_up" : "wal_damaged";

@@ -25,6 +25,7 @@
 #define LOOK_NS (200 * NS_PER_MS) /* while entries are unsettled: how often files are looked at that may be passed by then */
 #define LOG_INTERVAL_NS (60 * NS_PER_S)
 #define UNPACK_KEEP_BYTES (512u << 10)
+#define CURSOR_BYTES 32
 
 struct spool_stream {
 	struct stream stream; /* first */
@@ -308,12 +309,13 @@ fill(struct span *span, const struct spool_segment *segment, uint64_t *ret_gap)
 	}
 }
 
+/* With the position: how many entries had been dropped by then. spool.c reads it. */
 static char *
 make_cursor(const struct spool *sp)
 {
-	char *text = mem_alloc(24);
+	char *text = mem_alloc(CURSOR_BYTES);
 
-	(void)snprintf(text, 24, "%" PRIu64, sp->given_up);
+	(void)snprintf(text, CURSOR_BYTES, "%" PRIu64 " dropped", sp->given_up);
 	return text;
 }
 
