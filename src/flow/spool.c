@@ -553,8 +553,17 @@ spool_new(struct component *c, const struct spool_options *options)
 	if (pthread_create(&sp->thread, NULL, spool_writer, sp) != 0)
 		abort();
 	list(sp);
-	(void)lanes_add(c->runtime->lanes, sp->stream, LANE_ANY);
 	return sp;
+}
+
+void
+spool_run(struct spool *sp)
+{
+	check_magic(sp, SPOOL_MAGIC);
+	if (sp->runs)
+		return;
+	sp->runs = true;
+	(void)lanes_add(sp->runtime->lanes, sp->stream, LANE_ANY);
 }
 
 struct spool *

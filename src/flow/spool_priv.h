@@ -40,6 +40,7 @@ struct spool {
 	struct ptr_list receivers;    /* the component */
 	struct spool *next_spool;     /* of all; under that list's lock */
 	pthread_t thread;
+	bool runs;                    /* a lane has the stream. Control thread */
 
 	pthread_mutex_t lock;         /* for all below; never taken with the ledger's lock held, nor the other way round */
 	pthread_cond_t wake;          /* the thread has something to do */

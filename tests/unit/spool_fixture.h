@@ -186,6 +186,7 @@ open_spool(struct stand *s, const struct spool_options *options)
 	s->out.last = 0;
 	s->out.spool = spool_new(&s->out.component, options);
 	assert_non_null(s->out.spool);
+	spool_run(s->out.spool);
 }
 
 /* What it holds is given up, as the sender does. */

@@ -131,6 +131,7 @@ live(struct board *board, uint64_t lines)
 	stand_connect(&s);
 	armed = fault != FAULT_NONE || lines > 0;
 	s.out.spool = spool_new(&s.out.component, &options);
+	spool_run(s.out.spool);
 	s.pusher->pad = 9000;
 	push(&s, lines);
 	for (int64_t until = clock_mono_ns() + PATIENCE_NS; board->n_settled + board->n_returned < lines || spool_status_now().entries > 0;) {

@@ -7,6 +7,7 @@
  * own queue and pass it by.
  *
  *	struct spool *sp = spool_new(component, &options);
+ *	spool_run(sp);
  *	if (!spool_put(sp, batch)) …the batch is to be sent at once…
  *	spool_free(sp);
  *
@@ -36,7 +37,9 @@ struct spool_options {
 
 /* Opens what is there. Nothing is made before the first entry. Control thread. NULL where nothing can be kept: no storage path. */
 struct spool *spool_new(struct component *, const struct spool_options *);
-/* Lanes are parked. The spool, or another one: what could not be read is looked at again. */
+/* What is in it may come to the component from now on, which knows the spool. Again: nothing. Control thread. */
+void spool_run(struct spool *);
+/* Lanes are parked. The spool, or another one that does not run: what could not be read is looked at again. */
 struct spool *spool_update(struct spool *, const struct spool_options *);
 void spool_free(struct spool *); /* NULL is fine */
 /* Whether an earlier process left entries for this component. */

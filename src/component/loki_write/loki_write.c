@@ -173,6 +173,15 @@ build(struct write_state *w, const struct write_args *args)
 		w->lanes[i].endpoints = mem_zalloc(w->n_endpoints * sizeof(struct tenant_outlets));
 }
 
+/* Also with new arguments. */
+static void
+open_spool(struct write_state *w)
+{
+	w->spool = wal_spool(w->component, w->args->wal, w->spool);
+	if (w->spool != NULL)
+		spool_run(w->spool);
+}
+
 static int
 start(struct component *c, const void *args)
 {
@@ -180,7 +189,7 @@ start(struct component *c, const void *args)
 
 	w->component = c;
 	build(w, args);
-	w->spool = wal_spool(c, w->args->wal, NULL);
+	open_spool(w);
 	component_set_health(c, HEALTH_HEALTHY, "started component");
 	return 0;
 }
@@ -193,7 +202,7 @@ update(struct component *c, const void *old_args, const void *args)
 	(void)old_args;
 	take_down(w);
 	build(w, args);
-	w->spool = wal_spool(c, w->args->wal, w->spool);
+	open_spool(w);
 	component_set_health(c, HEALTH_HEALTHY, "updated component");
 }
 
