@@ -236,6 +236,7 @@ write_some(struct spool *sp, struct spool_piece *first)
 	if (sp->pending_bytes == 0)
 		(void)pthread_cond_broadcast(&sp->idle);
 	(void)pthread_mutex_unlock(&sp->lock);
+	lanes_kick(sp->runtime->lanes); /* room in the budget */
 	return behind;
 }
 

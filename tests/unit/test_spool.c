@@ -147,6 +147,25 @@ a_large_push_in_few_records(void **state)
 	stand_done(&s);
 }
 
+/* Lanes that wait for the budget go on when the disk has what they wait for. */
+static void
+goes_on_within_a_small_budget(void **state)
+{
+	uint64_t before = budget_limit();
+	struct stand s;
+
+	(void)state;
+	begin_stand(&s);
+	budget_set_limit(32 << 10);
+	s.pusher->pad = 500;
+	open_spool(&s, &plenty);
+	push(&s, 5000);
+	wait_until(board.n_arrived == 5000);
+	each_arrived(0, 5000, 1);
+	budget_set_limit(before);
+	stand_done(&s);
+}
+
 static void
 acknowledges_while_nothing_is_sent(void **state)
 {
@@ -656,6 +675,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes_entries_as_they_were),
 		cmocka_unit_test(a_large_push_in_few_records),
+		cmocka_unit_test(goes_on_within_a_small_budget),
 		cmocka_unit_test(acknowledges_while_nothing_is_sent),
 		cmocka_unit_test(a_restart_sends_what_is_left),
 		cmocka_unit_test(what_is_given_up_is_read_again),

@@ -49,7 +49,7 @@ warn_of_losses(const struct component *c, const struct wal_args *args)
 struct spool *
 wal_spool(struct component *c, const struct wal_args *args, struct spool *before)
 {
-	struct spool_options options = {.closed = args == NULL || !args->enabled, .bytes_max = UINT64_MAX};
+	struct spool_options options = {.closed = true};
 
 	if (args != NULL)
 		options = (struct spool_options){.bytes_max = (uint64_t)args->max_size_bytes, .age_max_ns = args->max_segment_age_ns,
