@@ -867,6 +867,7 @@ open_current(struct follow *f, bool new_generation)
 	struct stat st;
 	int fd;
 
+	f->missing = false;
 	if (!rest_may_open(f))
 		return;
 	fd = follow_open(f->path, &st);
@@ -1143,9 +1144,12 @@ look(struct follow *f, bool retired)
 		rest_lose(f);
 		return;
 	}
-	if (f->resting && is_unchanged(f, &st))
+	if (f->resting && is_unchanged(f, &st)) {
+		f->missing = false;
 		return;
+	}
 	if (f->current != NULL && there && is_file(&f->current->id, &st)) {
+		f->missing = false;
 		lane_wake(&f->current->stream);
 		return;
 	}

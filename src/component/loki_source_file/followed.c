@@ -321,7 +321,7 @@ recover(struct follow_shared *shared, struct follow *const *follows, size_t n)
 		if (!f->past_due)
 			continue;
 		f->past_due = !generations_recover(&past, f);
-		f->missing = f->missing || f->past_due;
+		f->missing = true; /* it was not looked at meanwhile */
 	}
 	past_done(&past);
 }
