@@ -191,12 +191,12 @@ leave(struct lag *lag, const struct receipt_run *run)
 
 	if (r->from < lag->counted_from)
 		return;
-	if (!lag_has_begun(lag))
-		begin_earlier(lag, r, line);
-	else if (r->from < lag->begin)
-		return;
-	else if (r->from == lag->begin && line < lag->begin_line)
-		line = lag->begin_line < end ? lag->begin_line : end;
+	if (r->from < lag->begin || (r->from == lag->begin && line < lag->begin_line)) {
+		if (!lag_has_begun(lag))
+			begin_earlier(lag, r, line);
+		else
+			line = r->from == lag->begin && lag->begin_line < end ? lag->begin_line : end;
+	}
 	if (line < end)
 		receipt_leave(r, line, end - line);
 }
