@@ -65,6 +65,7 @@ dropped_counter(struct destination *d, const char *name, const char *help, const
 static void
 make_metrics(struct destination *d)
 {
+	d->encoded_bytes = counter(d, "loki_write_encoded_bytes_total", "Number of bytes encoded and ready to send.");
 	d->sent_bytes = counter(d, "loki_write_sent_bytes_total", "Number of bytes sent.");
 	d->sent_entries = counter(d, "loki_write_sent_entries_total", "Number of log entries sent to the ingester.");
 	d->retries = counter(d, "loki_write_batch_retries_total", "Number of times batches have had to be retried.");

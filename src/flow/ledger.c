@@ -9,6 +9,8 @@
 #include "longship/flow/lag.h"
 #include "longship/flow/stream.h"
 
+#define BEHIND_NS (10 * NS_PER_S) /* a stream that keeps up has no series of its own */
+
 /* All that are published, for ledger_each; its lock is taken before a ledger's. */
 static struct {
 	pthread_mutex_t lock;
@@ -85,6 +87,91 @@ publish_lag(struct ledger *l)
 		oldest != 0 && now > oldest ? (double)(now - oldest) / (double)NS_PER_S : 0);
 }
 
+/* Of a reader of a lag: behind the main stream. */
+static uint64_t
+bytes_behind(const struct stream *s)
+{
+	uint64_t end = s->size;
+
+	if (s->reads_lag)
+		end = s->lag != NULL && s->lag->until > s->position ? s->lag->main->position : 0;
+	return end > s->position ? end - s->position : 0;
+}
+
+/* When the oldest line that is not settled was seen, of a stream that is behind for a while; else 0. */
+static int64_t
+behind_since(const struct stream *s, int64_t now)
+{
+	int64_t seen = s->oldest != NULL && !s->reads_lag ? s->oldest->base_ns : s->oldest_ns;
+
+	return bytes_behind(s) > 0 && seen != 0 && now - seen >= BEHIND_NS ? seen : 0;
+}
+
+/* Those with most bytes first. */
+static size_t
+find_worst(const struct ledger *l, int64_t now, const struct stream **worst)
+{
+	size_t n = 0;
+
+	for (const struct stream *s = l->streams; s != NULL; s = s->ledger_next) {
+		size_t at = n;
+
+		if (behind_since(s, now) == 0)
+			continue;
+		while (at > 0 && bytes_behind(worst[at - 1]) < bytes_behind(s))
+			at--;
+		if (at == LEDGER_WORST_MAX)
+			continue;
+		if (n < LEDGER_WORST_MAX)
+			n++;
+		memmove(&worst[at + 1], &worst[at], (n - 1 - at) * sizeof(worst[0]));
+		worst[at] = s;
+	}
+	return n;
+}
+
+static struct metric *
+worst_gauge(struct ledger *l, bool bytes, const char *name)
+{
+	return bytes ? metric_get(l->metrics, METRIC_GAUGE, "longship_stream_lag_bytes",
+			       "Bytes that are not settled yet, of the streams of a component that are furthest behind.", l->component_id, "path", name, NULL)
+		     : metric_get(l->metrics, METRIC_GAUGE, "longship_stream_lag_seconds",
+			       "Age of the oldest line that is not settled yet, of the streams of a component that are furthest behind.", l->component_id, "path",
+			       name, NULL);
+}
+
+/* By name, for others may have removed the series with all of the component's. */
+static void
+forget_worst(struct ledger *l)
+{
+	for (; l->n_worst > 0; l->n_worst--) {
+		char *name = l->worst[l->n_worst - 1];
+
+		metric_remove(l->metrics, worst_gauge(l, true, name));
+		metric_remove(l->metrics, worst_gauge(l, false, name));
+		mem_free(name);
+	}
+}
+
+static void
+publish_worst(struct ledger *l)
+{
+	const struct stream *worst[LEDGER_WORST_MAX + 1];
+	int64_t now = clock_now_ns();
+	size_t n = find_worst(l, now, worst);
+
+	forget_worst(l);
+	/* The worst last: a file and what destinations lag behind it have one series. */
+	for (; l->n_worst < n; l->n_worst++) {
+		const struct stream *s = worst[n - 1 - l->n_worst];
+		size_t len = strlen(s->name) + 1;
+
+		l->worst[l->n_worst] = memcpy(mem_alloc(len), s->name, len);
+		metric_set(worst_gauge(l, true, s->name), (double)bytes_behind(s));
+		metric_set(worst_gauge(l, false, s->name), (double)(now - behind_since(s, now)) / (double)NS_PER_S);
+	}
+}
+
 static void
 on_scrape(void *ptr)
 {
@@ -103,6 +190,7 @@ on_scrape(void *ptr)
 		publish_reason(l, "longship_entries_dropped_total", "Source records dropped before any destination.", r->name, r->dropped);
 	}
 	publish_lag(l);
+	publish_worst(l);
 	(void)pthread_mutex_unlock(&l->lock);
 }
 
@@ -148,6 +236,8 @@ ledger_unref(struct ledger *l)
 		metrics_off_scrape(l->metrics, on_scrape, l);
 	for (size_t i = 0; i < l->n_reasons; i++)
 		mem_free((void *)(uintptr_t)l->reasons[i].name);
+	for (size_t i = 0; i < l->n_worst; i++)
+		mem_free(l->worst[i]);
 	(void)pthread_mutex_destroy(&l->lock);
 	mem_free(l->component_id);
 	mem_free(l);

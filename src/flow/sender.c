@@ -182,6 +182,7 @@ sender_submit(struct send_queue *q, struct request *r)
 	r->next = NULL;
 	r->queue = q;
 	r->destination = q->destination;
+	metric_add(q->destination->encoded_bytes, r->body_bytes);
 	(void)pthread_mutex_lock(&s->lock);
 	r->number = ++q->submitted;
 	wake = q->head == NULL;

@@ -47,7 +47,7 @@ struct destination {
 	int64_t last_error_ns;
 	char last_error[256];
 
-	struct metric *sent_bytes, *sent_entries, *retries, *size, *latency, *parked;
+	struct metric *encoded_bytes, *sent_bytes, *sent_entries, *retries, *size, *latency, *parked;
 };
 
 /* Sender thread. */

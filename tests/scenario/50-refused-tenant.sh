@@ -57,6 +57,8 @@ prove "the refused tenant is parked, and says so" metric_is 1 ship longship_dest
 prove "the status page names it" on_the_page "<td>parked</td>.*<td>$bad</td>"
 prove "its lines are in flight" metric_is $((12 * 300)) ship longship_entries_in_flight
 prove "as parked" between $((11 * 300)) "$(metric ship longship_entries_parked)" $((12 * 300))
+wait_for 20 "the file's own lag is shown, for it is behind for ten seconds" metric_least 10 ship longship_stream_lag_seconds path="$file"
+prove "and in bytes" metric_least 1 ship longship_stream_lag_bytes path="$file"
 prove "everything else is acknowledged" metric_is $((2 * written[$one] + 100)) ship longship_entries_acknowledged_total
 take_tenants "$bad"
 wait_for "$DEADLINE" "the tenant that was refused gets the rest" all_have "$one" "$two" "$bad"
@@ -64,9 +66,11 @@ wait_for "$DEADLINE" "nothing is in flight" metric_is 0 ship longship_entries_in
 append 200
 wait_for "$DEADLINE" "and what comes then" all_have "$one" "$two" "$bad"
 wait_for "$DEADLINE" "nothing is in flight" metric_is 0 ship longship_entries_in_flight
+prove "no file is behind any more" metric_is 0 ship longship_stream_lag_bytes
 prove "nothing is parked any more" metric_is 0 ship longship_destination_parked tenant="$bad"
 prove "each line was counted once" metric_is $((3 * written[$one])) ship longship_entries_acknowledged_total
 prove "nothing was dropped" is "$(metric ship longship_entries_dropped_total)" 0
+prove "all that was encoded was sent" [ "$(metric ship loki_write_encoded_bytes_total tenant="$one")" = "$(metric ship loki_write_sent_bytes_total tenant="$one")" ]
 for t in "$one" "$two" "$bad"; do arrived '{job="parked"}' "$t" "${written[$t]}" "$t"; done
 prove "its standard input is open: no descriptor was closed that is another's" test -e "/proc/${ship_pid[ship]}/fd/0"
 

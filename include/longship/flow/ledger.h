@@ -20,6 +20,8 @@ struct ledger_reason {
 	uint64_t rejected, dropped;
 };
 
+#define LEDGER_WORST_MAX 10 /* streams of a component whose lag is shown each by itself */
+
 struct ledger {
 	pthread_mutex_t lock;
 	struct metrics *metrics; /* may be NULL */
@@ -28,6 +30,8 @@ struct ledger {
 	struct ledger_reason reasons[DROP_REASONS_MAX]; /* what does not fit goes to the last, "other" */
 	size_t n_reasons;
 	struct stream *streams; /* live ones, linked by ledger_next: for lag */
+	char *worst[LEDGER_WORST_MAX]; /* names of streams whose lag the last scrape showed */
+	size_t n_worst;
 	unsigned refs;          /* the component's, and one for each stream */
 	struct ledger *next;    /* of all ledgers that are published */
 };
