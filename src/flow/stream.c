@@ -181,7 +181,8 @@ settle_begun(struct stream *s, struct replay *r)
 			b->settled = s->ops->waits == NULL || !s->ops->waits(s);
 			continue;
 		}
-		b->settled = b->from < r->from;
+		/* From the position on all is read again. */
+		b->settled = b->from < r->from && b->from < s->settled_to;
 		for (size_t k = 0; k < s->replays.len && b->settled; k++)
 			b->settled = s->replays.items[k].from != b->from;
 	}

@@ -233,6 +233,33 @@ test_hold__drained_leaves_holes(void **state)
 	end(&t, toy);
 }
 
+/* After a crash: a span was on the wire whose first lines belong to a block of the one before; that one was not, and is read again, too. */
+static void
+test_hold__block_from_a_span_without_mark(void **state)
+{
+	struct {
+		struct packed_begun begun;
+		char n;
+	} __attribute__((packed)) memory = {{.from = 0, .line = 0, .lines = 3}, 1};
+	struct position_mark mark = {.from = 7 * LINE_BYTES, .to = 14 * LINE_BYTES, .base_ns = SEEN_NS, .lines = 70,
+		.memory = {(const char *)&memory, sizeof(memory)}};
+	struct position_update update = {.kind = POSITION_MARK, .key = STR("k"), .mark = &mark};
+	struct blocks t;
+	struct toy *toy;
+
+	(void)state;
+	begin(&t, "stage.multiline { firstline = \"0$\" }");
+	toy = toy_new(&t.path, "k", &t.receivers, 21, 7);
+	toy->freed = &t.freed;
+	assert_int_equal(positions_write(t.path.runtime.positions, &update, 1), 0);
+	assert_true(stream_restore(&toy->stream));
+	(void)lanes_add(t.path.runtime.lanes, &toy->stream, LANE_ANY);
+	wait_until(count(&t) == 2);
+	assert_block(&t, 0, 0, 10);
+	assert_block(&t, 1, 1, 10);
+	end(&t, toy);
+}
+
 static void
 test_hold__keyless_is_handed_on(void **state)
 {
@@ -284,6 +311,7 @@ main(void)
 		cmocka_unit_test(test_hold__ends_by_time),
 		cmocka_unit_test(test_hold__parked_is_read_again),
 		cmocka_unit_test(test_hold__drained_leaves_holes),
+		cmocka_unit_test(test_hold__block_from_a_span_without_mark),
 		cmocka_unit_test(test_hold__keyless_is_handed_on),
 		cmocka_unit_test(test_hold__no_more_than_a_share_of_memory),
 	};
