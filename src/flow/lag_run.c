@@ -233,6 +233,8 @@ drop_ended(struct stream *main)
 
 		if (!is_over(lag))
 			continue;
+		/* After a crash the main stream must not begin below the end of a lag that nobody knows any more. */
+		(void)progress_set(main->runtime->positions, main, NULL, 0);
 		(void)progress_forget(main->runtime->positions, lag->reader);
 		vec_remove(&main->lags, i - 1);
 		lag_free(lag);
