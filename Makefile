@@ -193,6 +193,8 @@ tsan: ## units, cases and a subset of the scenarios under ThreadSanitizer
 sanitized: export ASAN_OPTIONS := abort_on_error=0:detect_leaks=1:detect_stack_use_after_return=1
 sanitized: export UBSAN_OPTIONS := print_stacktrace=1:halt_on_error=1
 sanitized: export TSAN_OPTIONS := halt_on_error=0:exitcode=66:second_deadlock_stack=1:suppressions=$(abspath tests/support/tsan.supp)
+# These wait more than they work, and none has a bound that a second one at a time could break.
+sanitized: export JOBS ?= 2
 sanitized: export LSAN_OPTIONS := suppressions=$(abspath tests/support/lsan.supp):print_suppressions=0
 .PHONY: sanitized
 sanitized:

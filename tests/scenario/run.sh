@@ -3,15 +3,18 @@
 # run.sh fake|loki [NN ...]: run the scenarios whose line "# with: ..." names this receiver, all or the numbered ones.
 #
 # A scenario ends with 0, 77 (skipped, and it says why), or anything else. "# not under: thread address" leaves it out
-# of runs with that sanitizer. Ends with "N passed, N failed, N skipped".
+# of runs with that sanitizer. JOBS of them run at a time (1); with more than one, each is shown when it has ended. Ends with
+# "N passed, N failed, N skipped".
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 receiver=${1:?fake or loki}
 shift
-passed=0 failed=0 skipped=0
+jobs=${JOBS:-1}
 loki_dir=
+results=$(mktemp -d "${TMPDIR:-/tmp}/longship-run.XXXXXX")
 
 finish() {
+	rm -rf "$results"
 	[ -z "$loki_dir" ] || { "$here/../loki/loki.sh" stop "$loki_dir" && rm -rf "$loki_dir"; }
 }
 trap finish EXIT
@@ -24,6 +27,20 @@ wanted() {
 	for one in "$@"; do [ "$one" = "$number" ] && return 0; done
 	return 1
 }
+
+# run FILE NAME: one of them. What became of it is a file of that name.
+run() {
+	local start=$SECONDS status took
+	timeout -k 10 "${SCENARIO_SECONDS:-600}" bash "$1"
+	status=$?
+	took=$((SECONDS - start))
+	case $status in
+	0) echo "PASS $2 ($took s)"; : >"$results/$2.passed" ;;
+	77) echo "SKIP $2 ($took s)"; : >"$results/$2.skipped" ;;
+	*) echo "FAIL $2 ($took s, status $status)"; : >"$results/$2.failed" ;;
+	esac
+}
+count() { find "$results" -name "*.$1" | wc -l; }
 
 if [ "$receiver" = loki ]; then
 	if [ -z "${LOKI_SHARED:-}" ]; then
@@ -52,15 +69,17 @@ for file in "$here"/[0-9][0-9]-*.sh; do
 	if [ -n "${LONGSHIP_SAN:-}" ] && grep '^# not under:' "$file" | grep -qwE "${LONGSHIP_SAN//,/|}"; then
 		continue
 	fi
-	start=$SECONDS
-	timeout -k 10 "${SCENARIO_SECONDS:-600}" bash "$file"
-	status=$?
-	took=$((SECONDS - start))
-	case $status in
-	0) echo "PASS $name ($took s)"; passed=$((passed + 1)) ;;
-	77) echo "SKIP $name ($took s)"; skipped=$((skipped + 1)) ;;
-	*) echo "FAIL $name ($took s, status $status)"; failed=$((failed + 1)) ;;
-	esac
+	if [ "$jobs" = 1 ]; then
+		run "$file" "$name"
+	else
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+		{
+			run "$file" "$name" >"$results/$name.out" 2>&1
+			flock "$results" cat "$results/$name.out"
+		} &
+	fi
 done
+wait
+passed=$(count passed) failed=$(count failed) skipped=$(count skipped)
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
