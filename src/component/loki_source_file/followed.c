@@ -263,12 +263,13 @@ note_path(void *ptr, struct str path, bool added)
 	return true;
 }
 
-/* The follows of one path. */
+/* The follows of one path. A repeated group has an ordinal and no follow. */
 static void
 match_path(struct change *c, struct str path)
 {
 	const struct path_targets *targets = c->targets->paths;
-	uint32_t n = 0, ordinal = 0;
+	bool *wanted = arena_array(c->arena, bool, targets->n);
+	uint32_t ordinal = 0;
 	struct follow *f;
 
 	for (size_t i = 0; i < targets->n; i++) {
@@ -279,11 +280,11 @@ match_path(struct change *c, struct str path)
 			continue;
 		path_group_target(g, path, &t);
 		match_target(c, &t, ordinal);
-		n = ordinal + 1;
+		wanted[ordinal] = true;
 	}
-	while ((f = follow_find(c->followed->shared, path.s, n)) != NULL) {
-		follow_free(f);
-		n++;
+	for (size_t i = 0; i < targets->n; i++) {
+		if (!wanted[i] && (f = follow_find(c->followed->shared, path.s, (uint32_t)i)) != NULL)
+			follow_free(f);
 	}
 }
 
