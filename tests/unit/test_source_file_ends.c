@@ -54,12 +54,45 @@ test_source_file_ends__all_of_a_path_although_one_was_repeated(void **state)
 	assert_int_equal((int)atomic_load(&active->gauge), 0);
 }
 
+/* The copy in which a file was read on after it was emptied is deleted by the next rotation. */
+static void
+test_source_file_ends__a_deleted_copy_counts(void **state)
+{
+	struct file_test *f = *state;
+	const char *id = "loki.source.file.t";
+	struct metric *bytes = metric_get(f->path.runtime.metrics, METRIC_GAUGE, "longship_source_deleted_bytes", "", id, NULL);
+	char line[16384], path[128], copy[128], command[320];
+
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 2] = '\n';
+	line[sizeof(line) - 1] = '\0';
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	append(f, "a.log", line);
+	append(f, "a.log", "two\n");
+	turn_until(seen(f, "two") == 1);
+	(void)snprintf(command, sizeof(command), "cp %s %s", in_dir(f, "a.log", path), in_dir(f, "a.log.1", copy));
+	assert_int_equal(system(command), 0);
+	write_over(f, "a.log", "three\n");
+	turn_until(seen(f, "three") == 1);
+	assert_int_equal((int)atomic_load(&bytes->gauge), 0);
+	assert_int_equal(unlink(copy), 0);
+	turn_until(atomic_load(&bytes->gauge) >= sizeof(line));
+	*(int64_t *)arg(f, "deleted_limit") = 1;
+	update(f);
+	turn_until((int)atomic_load(&bytes->gauge) == 0);
+	assert_int_equal(seen(f, "one") + seen(f, "two") + seen(f, "three"), 3);
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_source_file_ends__all_of_a_path_although_one_was_repeated),
+		T(test_source_file_ends__a_deleted_copy_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

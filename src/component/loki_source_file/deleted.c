@@ -43,7 +43,7 @@ unread_of(struct tail *t, uint64_t size)
 	return size > to ? size - to : 0;
 }
 
-/* A file that was emptied may have another descriptor at any moment. */
+/* A tail whose file was emptied may have another descriptor at any moment, until it goes on in a copy. */
 static void
 find_held(const struct follow_shared *shared, struct held_list *list)
 {
@@ -51,10 +51,10 @@ find_held(const struct follow_shared *shared, struct held_list *list)
 		struct tail *t = map_value(&shared->live, i);
 		struct stat st;
 
-		if (!atomic_load(&t->rotated) || t->has_copy || atomic_load(&t->truncated) || atomic_load(&t->abandoned))
+		if (!atomic_load(&t->rotated) || atomic_load(&t->given_up) || atomic_load(&t->abandoned))
 			continue;
 		list->waits = true;
-		if (fstat(t->fd, &st) < 0 || st.st_nlink > 0)
+		if (atomic_load(&t->truncated) || fstat(t->fd, &st) < 0 || st.st_nlink > 0)
 			continue;
 		vec_push(&list->items, ((struct held){t, (uint64_t)st.st_blocks * BLOCK_BYTES, unread_of(t, (uint64_t)st.st_size)}));
 		list->bytes += list->items.items[list->items.len - 1].bytes;

@@ -78,7 +78,6 @@ struct tail {
 	void (*on_cut)(void *owner, struct tail *);
 	void *owner;           /* NULL: nobody wants to know any more */
 	struct follow *follow; /* NULL: its target is gone */
-	bool has_copy;         /* it was told to go on in a copy, or to give up */
 	int64_t rotated_ns;    /* when that was; monotonic */
 	bool kept;             /* the service manager has its descriptor, too */
 	bool evicted;          /* no lane has it; waits for a heir of its position or for its end */
@@ -104,7 +103,7 @@ void tail_go_on_in(struct tail *, int fd);
 /* Takes the text, or NULL; goes out with what is read next. Control thread. */
 void tail_announce(struct tail *, char *text);
 /* Its file, which is deleted, goes back to the disk, also while the lane reads it or waits for Loki. What was read and is unsettled is sent, but
- * cannot be read again. False: it cannot be done. Control thread; not once it has a copy. */
+ * cannot be read again. False: it cannot be done. Control thread; not while it is truncated. */
 bool tail_abandon(struct tail *);
 /* Starts behind the last complete line of the file. */
 void tail_skip_to_end(struct tail *, uint64_t size);
