@@ -3,6 +3,8 @@
 
 #include "source_file_fixture.h"
 
+#include "../../src/component/loki_source_file/unpack.h"
+
 static void
 test_source_file__rotated_to_another_followed_path(void **state)
 {
@@ -574,6 +576,43 @@ test_source_file__copytruncate_while_down(void **state)
 	expect_order(f, "five", "one two three four five ");
 }
 
+/* A generation cannot be looked into at first, since others use all memory for decompressing: the next search still knows that the file was emptied. */
+static void
+test_source_file__copytruncate_while_down_and_a_busy_search(void **state)
+{
+	struct file_test *f = *state;
+	struct metric *rewound = metric_get(f->path.runtime.metrics, METRIC_COUNTER, "longship_source_rewound_total", "", "loki.source.file.t", "reason",
+		"changed", NULL);
+	struct unpack *others[4];
+	char buffer[50], path[128];
+	int fd;
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	settle(f);
+	stop(f);
+	(void)usleep(20000); /* times of files are as coarse as the kernel's tick */
+	command(f, ": >a.log && echo two >>a.log && sleep 0.02 && cp a.log a.log.1 && : >a.log && echo three >>a.log");
+	command(f, "seq 100 | bzip2 >a.log.2.bz2 && touch -d '2 days ago' a.log.2.bz2 && cp a.log.2.bz2 other");
+	fd = open(in_dir(f, "other", path), O_RDONLY);
+	for (size_t i = 0; i < 4; i++) {
+		others[i] = unpack_new(DECOMPRESS_BZ2);
+		assert_int_equal(unpack_read(others[i], fd, buffer, sizeof(buffer), 0), sizeof(buffer));
+	}
+	begin(f);
+	for (int i = 0; i < 5; i++)
+		turn(f);
+	assert_int_equal(seen(f, "three"), 0);
+	assert_int_equal(atomic_load(&rewound->count), 0);
+	for (size_t i = 0; i < 4; i++)
+		unpack_free(others[i]);
+	(void)close(fd);
+	expect_order(f, "three", "one two three ");
+	assert_int_equal(atomic_load(&rewound->count), 1);
+}
+
 static void
 test_source_file__emptied_without_a_copy(void **state)
 {
@@ -1015,6 +1054,7 @@ main(void)
 		T(test_source_file__copytruncate),
 		T(test_source_file__copytruncate_and_compress),
 		T(test_source_file__copytruncate_while_down),
+		T(test_source_file__copytruncate_while_down_and_a_busy_search),
 		T(test_source_file__emptied_without_a_copy),
 		T(test_source_file__compressed_while_down),
 		T(test_source_file__compressed_and_settled_in_part),

@@ -92,25 +92,23 @@ find_copies_begin(struct search *s, const struct known *now, bool emptied)
 	s->copied_since_ns = since_ns;
 }
 
-/* What it held is one of the earlier generations now. */
+/* What it held is one of the earlier generations now. Once all of these are found and read: a search that comes again has to know of the emptied file. */
 static void
-leave_emptied(struct search *s, const struct known *now)
+leave_emptied(struct search *s, const struct known *emptied)
 {
-	struct file_id next = now->id;
+	struct file_id next = emptied->id;
 
-	vec_push(&s->list->items, *now);
 	next.generation++;
 	follow_begin_generation(s->follow, &next);
 }
 
-static bool
+static void
 say_not_found(struct search *s, const struct known *emptied)
 {
 	if (emptied != NULL && !known_newest_is_found(s->list, s->follow))
 		follow_say_emptied(s->follow, emptied->position, s->list->current.size);
 	else
 		say_gone(s);
-	return true;
 }
 
 /* Begins to read what is left of those of the list, and those that the store does not know. */
@@ -125,13 +123,17 @@ recover(struct past *p, struct follow *f, struct known_list *list)
 	now = known_now(list, f);
 	emptied = now != NULL && is_emptied(&s, now);
 	if (emptied)
-		leave_emptied(&s, now);
+		vec_push(&list->items, *now);
 	search_known(&s);
 	unseen_find(&s);
 	find_copies_begin(&s, now, emptied);
 	unseen_leave_out_strangers(&s);
 	unseen_leave_out_copies_of_current(&s);
-	all = !s.busy && say_not_found(&s, emptied ? now : NULL) && found_read(&s);
+	all = !s.busy && found_read(&s);
+	if (all)
+		say_not_found(&s, emptied ? now : NULL);
+	if (all && emptied)
+		leave_emptied(&s, now);
 	search_done(&s);
 	return all;
 }
