@@ -3,6 +3,8 @@
 
 #include "source_file_fixture.h"
 
+#include <sys/resource.h>
+
 #include "../../src/component/loki_source_file/unpack.h"
 
 static void
@@ -864,6 +866,35 @@ test_source_file__renamed_again_before_it_was_opened(void **state)
 	expect_order(f, "four", "one two three four ");
 }
 
+/* Two rotations at a moment at which there are no descriptors. */
+static void
+test_source_file__rotated_twice_without_descriptors(void **state)
+{
+	enum { OTHERS = 100, SPARE = 8 };
+	struct file_test *f = *state;
+	struct rlimit limit, low;
+	int others[OTHERS];
+
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, NULL);
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	for (size_t i = 0; i < OTHERS; i++)
+		assert_true((others[i] = dup(STDERR_FILENO)) >= 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)others[OTHERS - 1] + SPARE; /* fewer than are left to others */
+	command(f, "mv a.log a.log.2 && sleep 0.02 && echo two >a.log && sleep 0.02 && mv a.log a.log.1 && echo three >a.log");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	for (int i = 0; i < 5; i++)
+		turn(f);
+	assert_int_equal(seen(f, "two") + seen(f, "three"), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (size_t i = 0; i < OTHERS; i++)
+		(void)close(others[i]);
+	expect_order(f, "three", "one two three ");
+}
+
 /* A crash when a part of what is in a compressed generation has settled: the next start knows it again. */
 static void
 test_source_file__compressed_and_settled_in_part(void **state)
@@ -1063,6 +1094,7 @@ main(void)
 		T(test_source_file__waits_of_a_rotated_file),
 		T(test_source_file__written_after_it_was_renamed),
 		T(test_source_file__renamed_again_before_it_was_opened),
+		T(test_source_file__rotated_twice_without_descriptors),
 		T(test_source_file__renamed_while_empty),
 		T(test_source_file__renamed_again_while_the_path_names_nothing),
 		T(test_source_file__copytruncate_three_times_and_a_crash),

@@ -32,6 +32,7 @@
 #define KEPT_NAME_BYTES 32
 #define NAMES_MAX 16        /* links to one file that are followed at a time */
 #define FD_RESERVE 64      /* descriptors that files leave to connections, discovery and the positions */
+#define BETWEEN_NS (60 * NS_PER_S) /* so long what cannot be looked into is looked for again before the path's file is opened */
 #define FAILS_MAX 10       /* a file that cannot be read is tried again after so many seconds at most */
 
 static const char *
@@ -1108,6 +1109,44 @@ directory_has_changed(struct follow *f)
 	return changed;
 }
 
+/* What the path named until it was rotated away, while its descriptor stays. */
+static const struct tail *
+last_named(const struct follow *f, bool rotated)
+{
+	if (rotated)
+		return f->rotated.items[f->rotated.len - 1];
+	if (f->between_ns == 0)
+		return NULL;
+	for (size_t i = f->rotated.len; i > 0; i--) {
+		const struct tail *t = f->rotated.items[i - 1];
+
+		if (t->opened_ns == f->last_opened_ns && t->id.btime_ns == f->last_born_ns)
+			return atomic_load(&t->truncated) ? NULL : t;
+	}
+	return NULL;
+}
+
+/* rotated: just now. False: they have to be looked for again, at the next look. */
+static bool
+read_between(struct follow *f, bool rotated)
+{
+	if (generations_between(f, last_named(f, rotated))) {
+		f->between_ns = 0;
+		return true;
+	}
+	if (f->between_ns == 0)
+		f->between_ns = clock_mono_ns();
+	if (clock_mono_ns() - f->between_ns > BETWEEN_NS) {
+		log_warn(f->shared->component->id, "cannot look into all that a path named meanwhile; going on without", "path", f->path, NULL);
+		f->between_ns = 0;
+		return true;
+	}
+	f->directory_ns = 0;
+	f->missing = true;
+	f->shared->look_soon(f->shared->component);
+	return false;
+}
+
 /* Until the path's file is open it may be renamed in its turn, and be one that nobody has seen. st: what the path named before; NULL: nothing. */
 static void
 know_opened(struct follow *f, const struct stat *st)
@@ -1118,14 +1157,17 @@ know_opened(struct follow *f, const struct stat *st)
 	if (f->current == NULL && !f->resting)
 		return;
 	if (other && f->last_opened_ns != 0) {
-		generations_between(f, NULL);
+		bool all = read_between(f, false);
+
 		if (f->rotated.len > before)
 			tail_follow_on_later(f->current, f->rotated.items[f->rotated.len - 1]);
+		if (!all)
+			return;
 	} else if (other && st != NULL) {
 		f->past_due = f->missing = true;
 		f->shared->look_soon(f->shared->component);
 	}
-	f->last_opened_ns = 0;
+	f->last_opened_ns = f->between_ns = 0;
 }
 
 /* retired: what the path named until now was just rotated away. */
@@ -1150,17 +1192,21 @@ look(struct follow *f, bool retired)
 	}
 	if (f->current != NULL && there && is_file(&f->current->id, &st)) {
 		f->missing = false;
+		if (f->between_ns != 0)
+			know_opened(f, NULL);
 		lane_wake(&f->current->stream);
 		return;
 	}
 	if (f->current != NULL) {
-		f->last_born_ns = f->current->id.btime_ns;
-		f->last_opened_ns = f->current->opened_ns;
+		if (f->between_ns == 0) {
+			f->last_born_ns = f->current->id.btime_ns;
+			f->last_opened_ns = f->current->opened_ns;
+		}
 		rotate_current(f);
 		rotated = true;
 	}
-	if (f->last_opened_ns != 0 && (rotated || (there && f->real != NULL) || directory_has_changed(f)))
-		generations_between(f, rotated ? f->rotated.items[f->rotated.len - 1] : NULL);
+	if (f->last_opened_ns != 0 && (rotated || (there && f->real != NULL) || directory_has_changed(f)) && !read_between(f, rotated))
+		return;
 	if (f->skipped || (f->fails > 0 && clock_mono_ns() < f->look_at_ns))
 		return;
 	/* Between a rename and the next file of that name there is a moment without: nothing to warn of yet. */

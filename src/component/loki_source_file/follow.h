@@ -59,6 +59,7 @@ struct follow { /* one for each target: thousands, so its size matters */
 	char *announce;             /* for the next tail (struct tail) */
 	int64_t last_born_ns;       /* of what the path named before, while it is not known what it names now */
 	int64_t last_opened_ns;     /* realtime; 0: it is known */
+	int64_t between_ns;         /* since when (monotonic) what it named in between could not be looked into; 0: it could */
 	int64_t directory_ns;       /* the directory's last change when it was looked through while the path named nothing; 0: to be looked through */
 	int64_t look_at_ns;   /* not before (monotonic), after reads that failed */
 	struct file_id id;    /* of the file that rests */

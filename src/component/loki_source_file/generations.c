@@ -235,11 +235,12 @@ leave_out_copies_of(struct search *s, const struct tail *t)
 	s->found.len = kept;
 }
 
-void
+bool
 generations_between(struct follow *f, const struct tail *rotated)
 {
 	struct known_list list = {.born_ns = f->last_born_ns, .updated_ns = f->last_opened_ns};
 	struct search s;
+	bool all;
 
 	(void)file_identify_path(f->path, &list.current);
 	search_init(&s, NULL, f, &list);
@@ -248,8 +249,9 @@ generations_between(struct follow *f, const struct tail *rotated)
 	unseen_leave_out_strangers(&s);
 	if (rotated != NULL)
 		leave_out_copies_of(&s, rotated);
-	(void)found_read(&s);
+	all = !s.busy && found_read(&s);
 	search_done(&s);
+	return all;
 }
 
 /* What the store knows of this file's generations, the newest first. */

@@ -22,8 +22,8 @@ struct tail;
  * again later. */
 bool generations_recover(struct past *, struct follow *);
 /* The path names another file than it did (follow->last): reads those that it named in between. rotated: what it named until now, with a lane;
- * NULL: that was earlier. */
-void generations_between(struct follow *, const struct tail *rotated);
+ * NULL: that was earlier. False: something could not be looked into, or there are too few descriptors; ask again later. */
+bool generations_between(struct follow *, const struct tail *rotated);
 /* The file was emptied while longship was down (the tail is placed, and no lane has it): reads the copies that were made of it, of what it
  * held before and of what it held in between. False: there is none. */
 bool generations_of_emptied(struct follow *, const struct tail *);
