@@ -1147,15 +1147,30 @@ read_between(struct follow *f, bool rotated)
 	return false;
 }
 
+/* A file that rests at once, after others of which nobody has looked: they go first. */
+static void
+open_again(struct follow *f)
+{
+	follow_retire_resting(f);
+	f->past_due = f->last_opened_ns == 0;
+	f->directory_ns = 0;
+	f->missing = true;
+	f->shared->look_soon(f->shared->component);
+}
+
 /* Until the path's file is open it may be renamed in its turn, and be one that nobody has seen. st: what the path named before; NULL: nothing. */
 static void
 know_opened(struct follow *f, const struct stat *st)
 {
-	bool other = f->current != NULL && (st == NULL || !is_file(&f->current->id, st));
+	bool other = st == NULL || !is_file(f->current != NULL ? &f->current->id : &f->id, st);
 	size_t before = f->rotated.len;
 
 	if (f->current == NULL && !f->resting)
 		return;
+	if (other && f->resting && (st != NULL || f->last_opened_ns != 0)) {
+		open_again(f);
+		return;
+	}
 	if (other && f->last_opened_ns != 0) {
 		bool all = read_between(f, false);
 
