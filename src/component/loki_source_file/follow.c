@@ -1192,8 +1192,11 @@ look(struct follow *f, bool retired)
 	struct stat st;
 	bool there = stat(f->path, &st) == 0, rotated = false;
 
-	if (f->past_due)
+	if (f->past_due) {
+		if (f->current != NULL && there && is_file(&f->current->id, &st))
+			lane_wake(&f->current->stream);
 		return;
+	}
 	(void)folder_watch(f->at.folder);
 	if (f->lost || came_too_late(f, there, &st))
 		return;

@@ -301,6 +301,18 @@ match_changed(struct change *c)
 
 /* ---- Both ---- */
 
+/* Of a follow whose file may be open already: then that waits for what was found. */
+static bool
+recover_one(struct past *past, struct follow *f)
+{
+	size_t before = f->rotated.len;
+	bool all = generations_recover(past, f);
+
+	if (f->current != NULL && f->rotated.len > before)
+		tail_follow_on_later(f->current, f->rotated.items[f->rotated.len - 1]);
+	return all;
+}
+
 static void
 recover(struct follow_shared *shared, struct follow *const *follows, size_t n)
 {
@@ -321,7 +333,7 @@ recover(struct follow_shared *shared, struct follow *const *follows, size_t n)
 
 		if (!f->past_due)
 			continue;
-		f->past_due = !generations_recover(&past, f);
+		f->past_due = !recover_one(&past, f);
 		f->missing = true; /* it was not looked at meanwhile */
 	}
 	past_done(&past);
