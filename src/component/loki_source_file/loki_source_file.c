@@ -22,7 +22,7 @@
 #include "longship/os/loop.h"
 #include "longship/positions/positions.h"
 
-#define POLL_SHARE      20 /* a twentieth of a processor at most for polling thousands of files */
+#define POLL_SHARE      20 /* a twentieth of a processor at most for looking at thousands of files that are polled or missing */
 #define MISSING_LOOK_NS (1 * NS_PER_S)
 
 struct file_watch_args {
@@ -108,7 +108,7 @@ static void
 look_again(void *ptr)
 {
 	struct file_source *s = ptr;
-	int64_t start_ns = clock_mono_ns(), cost_ns;
+	int64_t start_ns = clock_mono_ns(), cost_ns, every_ns;
 	bool polled = false, missing = false;
 
 	followed_recover(&s->followed);
@@ -121,10 +121,9 @@ look_again(void *ptr)
 		missing |= f->missing;
 	}
 	cost_ns = POLL_SHARE * (clock_mono_ns() - start_ns);
-	if (polled)
-		loop_timer_start(s->timer, s->poll_ns > cost_ns ? s->poll_ns : cost_ns, 0);
-	else if (missing)
-		loop_timer_start(s->timer, MISSING_LOOK_NS, 0);
+	every_ns = polled ? s->poll_ns : MISSING_LOOK_NS;
+	if (polled || missing)
+		loop_timer_start(s->timer, every_ns > cost_ns ? every_ns : cost_ns, 0);
 }
 
 static void
