@@ -709,6 +709,67 @@ descriptors_of(struct file_test *f, const char *name)
 	return n;
 }
 
+/* Its labels change before anybody has looked at what was renamed. */
+static void
+test_source_file__rotated_at_a_reload(void **state)
+{
+	struct file_test *f = *state;
+
+	f->sink.mode = SINK_PASS;
+	append(f, "a.log", "one\n");
+	set_targets(f, 1, (const char *const[]){"a.log"}, "old");
+	begin(f);
+	turn_until(seen(f, "one") == 1);
+	command(f, "sleep 0.02; echo two >>a.log && mv a.log a.log.2 && echo three >a.log && sleep 0.02 && mv a.log a.log.1 && echo four >a.log");
+	set_targets(f, 1, (const char *const[]){"a.log"}, "new");
+	update(f);
+	expect_order(f, "four", "one two three four ");
+	command(f, "sleep 0.02; echo five >>a.log && mv a.log a.log.0"); /* nocreate */
+	set_targets(f, 1, (const char *const[]){"a.log"}, "newer");
+	update(f);
+	command(f, "sleep 0.02; echo six >a.log && sleep 0.02 && mv a.log a.log.00 && echo seven >a.log");
+	expect_order(f, "seven", "one two three four five six seven ");
+}
+
+#define MANY 140 /* more than stay open while nothing comes */
+
+/* The same of files that rest, before and after it was seen that their paths have lost them. */
+static void
+test_source_file__lost_at_a_reload(void **state)
+{
+	struct file_test *f = *state;
+	static char names[MANY][24];
+	const char *list[MANY];
+
+	f->sink.mode = SINK_PASS;
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "a%d.log", i);
+		list[i] = names[i];
+		append(f, names[i], "one\n");
+	}
+	set_targets(f, MANY, list, "old");
+	begin(f);
+	turn_until(seen(f, "one") == MANY);
+	stop(f);
+	begin(f);
+	for (int turns = 0; turns < 4; turns++) {
+		char line[192], late[24], label[24];
+		int i = MANY - 1 - turns;
+
+		assert_int_equal(descriptors_of(f, names[i]), 0);
+		(void)snprintf(line, sizeof(line), "echo late-%d >>a%d.log && mv a%d.log a%d.log.1 && echo new >a%d.log", turns, i, i, i, i);
+		command(f, line);
+		for (int k = 0; k < turns; k++)
+			turn(f);
+		(void)snprintf(label, sizeof(label), "label-%d", turns);
+		set_targets(f, MANY, list, label);
+		update(f);
+		(void)snprintf(late, sizeof(late), "late-%d", turns);
+		turn_until(seen(f, late) == 1 && seen(f, "new") == (size_t)turns + 1);
+	}
+	assert_int_equal(seen(f, "one"), MANY);
+}
+
 /* The last line without its end is sent when nothing was added for a while; the file stays open longer. */
 static void
 test_source_file__waits_of_a_rotated_file(void **state)
@@ -1091,6 +1152,8 @@ main(void)
 		T(test_source_file__compressed_and_settled_in_part),
 		T(test_source_file__compressed_before_anything_was_read),
 		T(test_source_file__compressed_ones_in_order),
+		T(test_source_file__rotated_at_a_reload),
+		T(test_source_file__lost_at_a_reload),
 		T(test_source_file__waits_of_a_rotated_file),
 		T(test_source_file__written_after_it_was_renamed),
 		T(test_source_file__renamed_again_before_it_was_opened),

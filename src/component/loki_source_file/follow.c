@@ -307,10 +307,31 @@ follow_free(struct follow *f)
 	mem_free(f);
 }
 
+static void rotate_current(struct follow *);
+
+/* Its file may have another name already, of which no look has told yet. */
+static void
+note_rotation(struct follow *f, struct follow *heir)
+{
+	if (f->current != NULL && !names(f->path, &f->current->id))
+		rotate_current(f);
+	heir->past_due = f->past_due;
+	if (f->lost) {
+		follow_retire_resting(f);
+		heir->past_due = true;
+	}
+	heir->awaited_dev = f->awaited_dev;
+	heir->awaited_ino = f->awaited_ino;
+	heir->last_born_ns = f->last_born_ns;
+	heir->last_opened_ns = f->last_opened_ns;
+	heir->between_ns = f->between_ns;
+}
+
 /* What was rotated away keeps the labels that it had. */
 void
 follow_replace(struct follow *f, struct follow *heir)
 {
+	note_rotation(f, heir);
 	for (size_t i = 0; i < f->rotated.len; i++) {
 		f->rotated.items[i]->follow = heir;
 		vec_push(&heir->rotated, f->rotated.items[i]);
@@ -318,7 +339,6 @@ follow_replace(struct follow *f, struct follow *heir)
 	f->rotated.len = 0;
 	heir->lane = f->lane;
 	heir->opened = f->opened;
-	heir->past_due = f->past_due;
 	if (f->resting) {
 		heir->id = f->id;
 		heir->rest_offset = f->rest_offset;
@@ -1068,6 +1088,10 @@ follow_release(struct follow *f)
 static void
 rotate_current(struct follow *f)
 {
+	if (f->between_ns == 0) {
+		f->last_born_ns = f->current->id.btime_ns;
+		f->last_opened_ns = f->current->opened_ns;
+	}
 	keep_descriptor(f->current);
 	tail_rotated(f->current, clock_now_ns());
 	retire_current(f);
@@ -1216,10 +1240,6 @@ look(struct follow *f, bool retired)
 		return;
 	}
 	if (f->current != NULL) {
-		if (f->between_ns == 0) {
-			f->last_born_ns = f->current->id.btime_ns;
-			f->last_opened_ns = f->current->opened_ns;
-		}
 		rotate_current(f);
 		rotated = true;
 	}
