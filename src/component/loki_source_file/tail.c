@@ -234,7 +234,8 @@ read_span(struct tail *t, struct lane *lane, struct str text, size_t before, uin
 	wanted = receipt->passed ? receipt->wanted : lines;
 	t->text = text;
 	t->before = before;
-	receipt->cursor = content_cursor(&t->content, t->fd, to);
+	if (t->of == NULL)
+		receipt->cursor = content_cursor(&t->content, t->fd, to);
 	stream_end(s, lane, receipt, lines);
 	t->text = STR_EMPTY;
 	if (s->read_offset != to)
@@ -286,6 +287,20 @@ tell_cut(void *ptr)
 	stream_unref(&t->stream);
 }
 
+/* A second reader has seen it: where the lines go on is asked for by the first. When that has looked since and goes on, they are nowhere. */
+static enum stream_state
+leave_to_first(struct tail *t)
+{
+	struct tail *of = t->of;
+
+	if (atomic_load(&of->stream.ended) || atomic_load(&of->stream.removed) || (t->asked && t->looks != of->looks))
+		return STREAM_DONE;
+	t->asked = true;
+	t->looks = of->looks;
+	lane_wake(&of->stream);
+	return STREAM_IDLE;
+}
+
 /* Waits for the answer. */
 static enum stream_state
 cut(struct tail *t)
@@ -294,6 +309,8 @@ cut(struct tail *t)
 
 	if (atomic_load(&t->abandoned))
 		return STREAM_IDLE; /* was woken */
+	if (t->of != NULL)
+		return leave_to_first(t);
 	if (!atomic_exchange(&t->truncated, true)) {
 		t->lost_bytes = size > t->stream.read_offset ? size - t->stream.read_offset : 0;
 		t->read_to = UINT64_MAX;
@@ -338,6 +355,15 @@ tail_abandon(struct tail *t)
 	return done;
 }
 
+/* Another file is read from here on. */
+static void
+forget_sizes(struct tail *t)
+{
+	t->seen[0] = t->seen[t->n_seen - 1];
+	t->seen[0].size = 0;
+	t->n_seen = 1;
+}
+
 /* True: it goes on. False: it waits, or has ended (*ret). */
 static bool
 leave_truncated(struct tail *t, enum stream_state *ret)
@@ -349,9 +375,8 @@ leave_truncated(struct tail *t, enum stream_state *ret)
 		t->fd = fd;
 		if (t->copy_format >= 0 && t->content.unpack == NULL)
 			t->content.unpack = unpack_new((enum decompress_format)t->copy_format);
-		t->seen[0] = t->seen[t->n_seen - 1];
-		t->seen[0].size = 0;
-		t->n_seen = 1;
+		forget_sizes(t);
+		t->copies++;
 		atomic_store(&t->truncated, false);
 		return true;
 	}
@@ -585,6 +610,8 @@ run(struct stream *s, struct lane *lane)
 	note_lag(t, (uint64_t)st.st_size);
 	if (n < 0)
 		return read_failed(t, (int)-n);
+	t->looks++;
+	t->asked = false;
 	tell_damage(t);
 	if ((size_t)n < before || content_is_short(&t->content, s->read_offset))
 		return come_too_short(t, (uint64_t)st.st_size);
@@ -648,6 +675,16 @@ free_tail(struct stream *s)
 	mem_free(t);
 }
 
+/* A generation may be compressed where the rules say nothing of it. */
+static void
+unpack_as_first(struct tail *t)
+{
+	const struct unpack *unpack = t->of->content.unpack;
+
+	if (unpack != NULL && t->content.unpack == NULL)
+		t->content.unpack = unpack_new(unpack->format);
+}
+
 /* A second stream on the same file: it reads behind the first, whose descriptor it shares. */
 static struct stream *
 make_reader(struct stream *main, struct str key, const char *name)
@@ -661,7 +698,9 @@ make_reader(struct stream *main, struct str key, const char *name)
 	t->fd = of->fd;
 	atomic_init(&t->copy_fd, -1);
 	t->of = (struct tail *)main;
+	t->copies = of->copies;
 	content_init(&t->content, of->content.rules);
+	unpack_as_first(t);
 	t->arena = arena_new(TARGET_ARENA_BYTES);
 	t->label_pairs = arena_array(t->arena, struct str_pair, of->n_labels);
 	for (; t->n_labels < of->n_labels; t->n_labels++)
@@ -672,14 +711,41 @@ make_reader(struct stream *main, struct str key, const char *name)
 	return &t->stream;
 }
 
+/* The file is no longer what the first reader has read of it. Another may be anywhere before, with nothing of its own to compare. */
+static bool
+has_changed(struct tail *of)
+{
+	uint64_t offset = of->stream.read_offset;
+	size_t before = content_before(&of->content, offset, true);
+	char bytes[SPAN_BEFORE_BYTES];
+	struct stat st;
+
+	if (fstat(of->fd, &st) < 0)
+		return false;
+	if ((uint64_t)st.st_size < content_taken(&of->content, offset) || (uint64_t)st.st_size < of->seen[of->n_seen - 1].size)
+		return true;
+	return of->content.unpack == NULL && content_read(&of->content, of->fd, bytes, before, offset - before, true) == (ssize_t)before &&
+		!still_the_same(of, bytes, before);
+}
+
 static enum stream_state
 run_reader(struct stream *s, struct lane *lane)
 {
-	struct tail *t = (struct tail *)s;
+	struct tail *t = (struct tail *)s, *of = t->of;
 
-	if (atomic_load(&t->of->truncated) || atomic_load(&t->of->abandoned) || atomic_load(&t->of->failed) != 0)
+	if (atomic_load(&of->given_up) || atomic_load(&of->abandoned) || atomic_load(&of->failed) != 0)
 		return STREAM_DONE;
-	t->fd = t->of->fd; /* another one where the first goes on in a copy */
+	if (atomic_load(&of->truncated)) /* it waits for a copy; whoever runs readers looks again (lag_run) */
+		return STREAM_IDLE;
+	t->fd = of->fd;
+	if (t->copies != of->copies) {
+		t->copies = of->copies;
+		unpack_as_first(t);
+		forget_sizes(t);
+		t->asked = false;
+	}
+	if (has_changed(of))
+		return leave_to_first(t);
 	return run(s, lane);
 }
 

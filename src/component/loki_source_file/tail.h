@@ -53,6 +53,9 @@ struct tail {
 	struct tail *_Atomic after_too; /* takes its place: that one waits for it; one reference */
 	uint64_t read_to;       /* lane: how large it was when all its whole lines had been read */
 	bool told_damage;       /* lane */
+	bool asked;             /* lane: a second reader has seen the file cut, when the first had looked so often: */
+	unsigned looks;         /* lane: how often it has found the file as it was read; wraps around */
+	unsigned copies;        /* lane: that it went on in */
 	_Atomic bool at_end;    /* the lane has read all whole lines that it saw and waits to be woken; no destination lags */
 	_Atomic int64_t read_ns; /* when something was read last, or the file was opened; monotonic */
 	bool has_read;          /* lane: this tail read something; control thread: after its end */
