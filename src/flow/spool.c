@@ -560,7 +560,8 @@ void
 spool_run(struct spool *sp)
 {
 	check_magic(sp, SPOOL_MAGIC);
-	if (sp->runs)
+	/* Of files that could not be looked into nobody knows where they end: the stream would pass over them. */
+	if (sp->runs || sp->broken)
 		return;
 	sp->runs = true;
 	(void)lanes_add(sp->runtime->lanes, sp->stream, LANE_ANY);
@@ -606,7 +607,8 @@ spool_free(struct spool *sp)
 	(void)pthread_cond_signal(&sp->wake);
 	(void)pthread_mutex_unlock(&sp->lock);
 	(void)pthread_join(sp->thread, NULL);
-	store_positions(sp);
+	if (!sp->broken)
+		store_positions(sp);
 	lanes_evict(sp->runtime->lanes, sp->stream);
 	stream_unref(sp->stream);
 	ledger_close(sp->ledger);

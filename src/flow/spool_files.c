@@ -352,8 +352,10 @@ spool_files_find(const char *dir, struct spool_found *ret)
 	if (r == 0)
 		r = look_into_all(dir, ret, buffer);
 	mem_free(buffer);
-	if (r < 0)
+	if (r < 0) {
 		spool_found_done(ret);
+		*ret = (struct spool_found){0}; /* half of what is there says nothing */
+	}
 	return r;
 }
 

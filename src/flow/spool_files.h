@@ -32,7 +32,7 @@ struct spool_found {
 	uint64_t given_up;   /* as the last record says */
 	uint64_t damaged_bytes; /* behind the last record: cut off by a crash, or damaged */
 };
-/* What is there; no directory is fine. -EPROTONOSUPPORT: a file of a newer longship. */
+/* What is there; no directory is fine. -EPROTONOSUPPORT: a file of a newer longship. On an error *ret is empty. */
 int spool_files_find(const char *dir, struct spool_found *ret);
 void spool_found_done(struct spool_found *);
 

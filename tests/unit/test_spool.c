@@ -593,22 +593,45 @@ a_file_that_is_removed_under_it(void **state)
 	stand_done(&s);
 }
 
+/* The head of a file of a later version. */
+static void
+newer_head(char head[24])
+{
+	static const char newer[] = "\x89LSWAL\r\n\x02\0\0\0\0\0\0\0\0\0\0\0";
+	uint64_t check;
+
+	memcpy(head, newer, 20);
+	check = hash_bytes(head, 20, 0);
+	for (int i = 0; i < 4; i++)
+		head[20 + i] = (char)(check >> 8 * i);
+}
+
+/* In place of the file, which goes aside. */
+static void
+make_newer(const char *path, const char *aside)
+{
+	char head[24];
+	int fd;
+
+	newer_head(head);
+	assert_int_equal(rename(path, aside), 0);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, head, sizeof(head)), sizeof(head));
+	(void)close(fd);
+}
+
 static void
 a_newer_format_is_not_touched(void **state)
 {
-	static const char newer[] = "\x89LSWAL\r\n\x02\0\0\0\0\0\0\0\0\0\0\0";
 	struct stand s;
 	char names[4][64], head[24], after[24];
-	uint64_t check;
 	int fd;
 
 	(void)state;
 	fill(&s, 20);
 	assert_int_equal(list_spool(&s, names, 4), 1);
-	memcpy(head, newer, 20);
-	check = hash_bytes(head, 20, 0);
-	for (int i = 0; i < 4; i++)
-		head[20 + i] = (char)(check >> 8 * i);
+	newer_head(head);
 	fd = open_file(&s, names[0]);
 	assert_int_equal(pwrite(fd, head, sizeof(head), 0), sizeof(head));
 	open_spool(&s, &plenty);
@@ -620,6 +643,66 @@ a_newer_format_is_not_touched(void **state)
 	assert_memory_equal(head, after, sizeof(head));
 	(void)close(fd);
 	stand_done(&s);
+}
+
+/* What the store has for the spool's stream. */
+static uint64_t
+stored_position(struct stand *s)
+{
+	struct arena *arena = arena_new(0);
+	struct position p = {0};
+
+	assert_true(positions_get(s->path.runtime.positions, STR("wal|test.outpost"), arena, &p));
+	arena_free(arena);
+	return p.offset;
+}
+
+/* Two files, of which one cannot be looked into: when it can, all is sent. */
+static void
+keep_what_cannot_be_read(size_t which)
+{
+	struct stand s;
+	char names[4][64], dir[128], aside[256], path[256];
+
+	fill(&s, 50);
+	s.out.hold = true;
+	open_spool(&s, &plenty);
+	push(&s, 10);
+	wait_until(board.n_arrived == 60);
+	let_go(&s, true);
+	close_spool(&s);
+	let_go(&s, true);
+	assert_int_equal(list_spool(&s, names, 4), 2);
+	assert_int_equal(stored_position(&s), 0);
+	(void)snprintf(dir, sizeof(dir), "%s/test.outpost/wal", s.path.dir);
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, names[which]);
+	(void)snprintf(aside, sizeof(aside), "%s/aside", dir);
+	make_newer(path, aside);
+
+	s.out.hold = false;
+	memset(&board.arrived, 0, sizeof(board.arrived));
+	open_spool(&s, &plenty);
+	assert_int_equal(s.out.spool->error, EPROTONOSUPPORT);
+	push(&s, 10);
+	wait_until(board.n_returned == 10);
+	close_spool(&s);
+	assert_int_equal(stored_position(&s), 0);
+
+	assert_int_equal(rename(aside, path), 0);
+	open_spool(&s, &plenty);
+	wait_until(look().sums.acknowledged == 60);
+	each_arrived(0, 60, 1);
+	assert_int_equal(look().sums.dropped, 0);
+	assert_false(s.out.disordered);
+	stand_done(&s);
+}
+
+static void
+what_could_not_be_read_is_kept(void **state)
+{
+	(void)state;
+	keep_what_cannot_be_read(0);
+	keep_what_cannot_be_read(1);
 }
 
 static void
@@ -689,6 +772,7 @@ main(void)
 		cmocka_unit_test(a_missing_file_is_counted),
 		cmocka_unit_test(a_file_that_is_removed_under_it),
 		cmocka_unit_test(a_newer_format_is_not_touched),
+		cmocka_unit_test(what_could_not_be_read_is_kept),
 		cmocka_unit_test(what_cannot_be_written_goes_round),
 		cmocka_unit_test(closed_sends_what_is_there),
 	};
