@@ -141,7 +141,8 @@ fetch(struct spool_walk *w, size_t n)
 	}
 	got = file_pread(w->fd, to, want, w->at);
 	if (got < (ssize_t)n) {
-		w->error = got < 0 ? (int)-got : EIO;
+		/* EBADMSG is that of a file that was cut off: elsewhere it may be read the next time. */
+		w->error = got >= 0 ? EBADMSG : got == -EBADMSG ? EIO : (int)-got;
 		return NULL;
 	}
 	if (to == w->buffer) {

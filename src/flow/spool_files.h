@@ -52,15 +52,15 @@ struct spool_walk {
 	uint64_t at, start;  /* the next byte to read; where the last record began */
 	uint64_t skipped;    /* bytes that were no record */
 	uint64_t salt;
-	int error;           /* errno of a failed read: the walk ended early */
+	int error;           /* errno of a failed read: the walk ended early, `at` is where; EBADMSG: the file is shorter than `size` */
 
 	uint64_t have_at;    /* the buffer holds `have` bytes from here on */
 	size_t have;
 	struct buf large;    /* for a record that is larger than the buffer */
 };
-/* Reads the file's head; -EBADMSG: nothing of the file can be read. */
+/* Reads the file's head; -EBADMSG: nothing of the file can ever be read. */
 int spool_walk_begin(struct spool_walk *);
-/* packed is valid until the next call. False: there is nothing more. */
+/* packed is valid until the next call. False: there is nothing more, or `error` says why nobody knows. */
 bool spool_walk_next(struct spool_walk *, struct spool_head *ret, struct str *ret_packed);
 /* The last record once more. */
 void spool_walk_back(struct spool_walk *);

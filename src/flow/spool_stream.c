@@ -271,8 +271,22 @@ unpack(struct spool_stream *t, const struct span *span, const struct spool_head 
 	return str_from_offset(buf_view(&t->unpacked), before);
 }
 
-/* Reads records until the span is full or something is missing: *ret_gap, the number of the next entry that there is. */
-static void
+/* No more records: a walk that ended early is an error, and no gap, unless the file has been cut off. */
+static int
+walk_ended(struct spool_walk *w, const struct spool_segment *segment, uint64_t *ret_gap)
+{
+	int error = w->error;
+
+	w->error = 0;
+	if (error != 0 && error != EBADMSG)
+		return -error;
+	*ret_gap = segment->end;
+	return 0;
+}
+
+/* Reads records until the span is full or something is missing: *ret_gap, the number of the next entry that there is. 0, or -errno: the file could
+ * not be read on. */
+static int
 fill(struct span *span, const struct spool_segment *segment, uint64_t *ret_gap)
 {
 	struct spool_stream *t = span->t;
@@ -282,31 +296,30 @@ fill(struct span *span, const struct spool_segment *segment, uint64_t *ret_gap)
 
 	*ret_gap = 0;
 	while (!is_full(span)) {
-		if (!spool_walk_next(&t->walk, &head, &packed)) {
-			*ret_gap = segment->end;
-			return;
-		}
+		if (!spool_walk_next(&t->walk, &head, &packed))
+			return walk_ended(&t->walk, segment, ret_gap);
 		if (head.number + head.entries <= span->next || head.number >= segment->end)
 			continue;
 		if (head.number > span->next) {
 			spool_walk_back(&t->walk);
 			*ret_gap = head.number;
-			return;
+			return 0;
 		}
 		items = unpack(t, span, &head, packed, &bad);
 		if (bad)
 			continue;
 		if (items.len == 0) {
 			spool_walk_back(&t->walk);
-			return;
+			return 0;
 		}
 		if (span->seen_ns == 0)
 			span->seen_ns = head.written_ns;
 		if (!put_record(span, &head, items)) {
 			spool_walk_back(&t->walk);
-			return;
+			return 0;
 		}
 	}
+	return 0;
 }
 
 /* With the position: how many entries had been dropped by then. spool.c reads it. */
@@ -353,18 +366,54 @@ hand_on(struct span *span, struct lane *lane)
 	stream_end(s, lane, r, (uint32_t)(span->next - span->from));
 }
 
+/* The disk may be better soon. */
+static enum stream_state
+try_again(struct spool_stream *t, int error)
+{
+	struct stream *s = &t->stream;
+	bool tell;
+
+	close_file(t);
+	(void)pthread_mutex_lock(&t->spool->lock);
+	tell = log_rate(&t->spool->damage_logged_ns, LOG_INTERVAL_NS);
+	(void)pthread_mutex_unlock(&t->spool->lock);
+	if (tell)
+		log_error(t->spool->component->id, "a file of the wal cannot be read; it is tried again", "dir", t->spool->dir, "err", strerror(error), NULL);
+	s->wake_at_ns = clock_mono_ns() + LOOK_NS;
+	return STREAM_WAIT;
+}
+
+/* A segment that cannot be opened. Somebody may have removed the file, or damaged its head, without which nothing of it can be believed. */
+static enum stream_state
+pass_file(struct spool_stream *t, struct lane *lane, const struct spool_segment *segment, int error)
+{
+	struct spool_segment now = {0};
+	bool first = false;
+
+	close_file(t);
+	(void)find_segment(t->spool, t->stream.read_offset, &now, &first);
+	if (now.first != segment->first)
+		return STREAM_MORE; /* the spool has removed it just now */
+	if (error == ENOENT || error == EBADMSG)
+		return pass_gap(t, lane, segment->end, "wal_damaged");
+	return try_again(t, error);
+}
+
 static enum stream_state
 read_span(struct spool_stream *t, struct lane *lane, const struct spool_segment *segment)
 {
 	struct stream *s = &t->stream;
 	uint64_t limit = stream_next_limit(s), gap, skipped = t->walk.skipped;
 	struct span span = {.t = t, .from = s->read_offset, .next = s->read_offset, .limit = limit < segment->end ? limit : segment->end};
+	int r;
 
 	span.batch = batch_new(lane_arena(lane), lane_labels(lane), BATCH_ENTRIES_MAX);
 	buf_clear(&t->unpacked);
-	fill(&span, segment, &gap);
+	r = fill(&span, segment, &gap);
 	if (!t->is_reader && t->walk.skipped > skipped)
 		metric_add(t->spool->damaged_bytes, t->walk.skipped - skipped);
+	if (span.batch->n == 0 && r < 0)
+		return try_again(t, -r);
 	if (span.batch->n == 0)
 		return gap > s->read_offset ? pass_gap(t, lane, gap, "wal_damaged") : STREAM_MORE;
 	if (!claim(t, span.from, span.next))
@@ -390,30 +439,6 @@ rest(struct spool_stream *t)
 		tell_settled(t);
 	if (settled)
 		return STREAM_IDLE;
-	s->wake_at_ns = clock_mono_ns() + LOOK_NS;
-	return STREAM_WAIT;
-}
-
-/* A segment that cannot be opened. Somebody may have removed the file, or damaged its head, without which nothing of it can be believed;
- * else the disk may be better soon. */
-static enum stream_state
-pass_file(struct spool_stream *t, struct lane *lane, const struct spool_segment *segment, int error)
-{
-	struct stream *s = &t->stream;
-	struct spool_segment now = {0};
-	bool first = false, tell;
-
-	close_file(t);
-	(void)find_segment(t->spool, s->read_offset, &now, &first);
-	if (now.first != segment->first)
-		return STREAM_MORE; /* the spool has removed it just now */
-	if (error == ENOENT || error == EBADMSG)
-		return pass_gap(t, lane, segment->end, "wal_damaged");
-	(void)pthread_mutex_lock(&t->spool->lock);
-	tell = log_rate(&t->spool->damage_logged_ns, LOG_INTERVAL_NS);
-	(void)pthread_mutex_unlock(&t->spool->lock);
-	if (tell)
-		log_error(t->spool->component->id, "a file of the wal cannot be read; it is tried again", "dir", t->spool->dir, "err", strerror(error), NULL);
 	s->wake_at_ns = clock_mono_ns() + LOOK_NS;
 	return STREAM_WAIT;
 }

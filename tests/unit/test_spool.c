@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "longship/base/hash.h"
 #include "longship/flow/ledger.h"
@@ -14,6 +15,22 @@
 static const struct spool_options plenty = {.bytes_max = UINT64_C(1) << 40};
 
 static struct board board;
+
+static _Atomic ino_t unreadable;     /* reads of this file that do not begin at its start fail: 0: none ... */
+static _Atomic unsigned read_errors; /* ... so many did */
+
+ssize_t
+pread(int fd, void *to, size_t n, off_t at)
+{
+	struct stat st;
+
+	if (unreadable != 0 && at > 0 && fstat(fd, &st) == 0 && st.st_ino == unreadable) {
+		(void)atomic_fetch_add(&read_errors, 1);
+		errno = EIO;
+		return -1;
+	}
+	return (ssize_t)syscall(SYS_pread64, fd, to, n, at);
+}
 
 /* The ledger of the spool: as a scrape sees it. */
 struct look {
@@ -564,6 +581,77 @@ a_missing_file_is_counted(void **state)
 	stand_done(&s);
 }
 
+/* A disk that does not read for a while costs nothing. */
+static void
+a_read_error_is_tried_again(void **state)
+{
+	const uint64_t lines = 3 * BATCH_ENTRIES_MAX;
+	struct stand s;
+	struct stat st;
+	char names[4][64];
+	int fd;
+
+	(void)state;
+	begin_stand(&s);
+	s.out.hold = true;
+	s.pusher->push_lines = BATCH_ENTRIES_MAX;
+	s.pusher->pad = 700;
+	open_spool(&s, &plenty);
+	push(&s, lines);
+	wait_until(board.n_arrived == lines);
+	let_go(&s, true);
+	close_spool(&s);
+	let_go(&s, true);
+	s.out.hold = false;
+	memset(&board.arrived, 0, sizeof(board.arrived));
+	assert_int_equal(list_spool(&s, names, 4), 1);
+	fd = open_file(&s, names[0]);
+	assert_int_equal(fstat(fd, &st), 0);
+	(void)close(fd);
+
+	lanes_park(s.path.runtime.lanes);
+	open_spool(&s, &plenty);
+	read_errors = 0;
+	unreadable = st.st_ino;
+	lanes_resume(s.path.runtime.lanes);
+	wait_until(read_errors >= 3);
+	assert_int_equal(look().sums.dropped, 0);
+	unreadable = 0;
+	wait_until(look().sums.acknowledged == lines);
+	each_arrived(0, lines, 1);
+	assert_int_equal(look().sums.dropped, 0);
+	stand_done(&s);
+}
+
+/* What is cut off while the spool knows of it does not come back. */
+static void
+a_file_that_is_cut_under_it(void **state)
+{
+	static const off_t sizes[] = {0, 10, 100};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct stand s;
+		char names[4][64];
+		int fd;
+
+		fill(&s, 50);
+		assert_int_equal(list_spool(&s, names, 4), 1);
+		lanes_park(s.path.runtime.lanes);
+		open_spool(&s, &plenty);
+		fd = open_file(&s, names[0]);
+		assert_int_equal(ftruncate(fd, sizes[i]), 0);
+		(void)close(fd);
+		push(&s, 10);
+		lanes_resume(s.path.runtime.lanes);
+		wait_until(board.arrived[59] == 1);
+		wait_until(spool_status_now().entries == 0);
+		assert_int_equal(count_arrived(60), 10);
+		assert_int_equal(look().damaged, 50);
+		stand_done(&s);
+	}
+}
+
 static void
 a_file_that_is_removed_under_it(void **state)
 {
@@ -770,6 +858,8 @@ main(void)
 		cmocka_unit_test(a_cut_end_costs_what_was_cut),
 		cmocka_unit_test(a_head_that_is_damaged_costs_its_file),
 		cmocka_unit_test(a_missing_file_is_counted),
+		cmocka_unit_test(a_read_error_is_tried_again),
+		cmocka_unit_test(a_file_that_is_cut_under_it),
 		cmocka_unit_test(a_file_that_is_removed_under_it),
 		cmocka_unit_test(a_newer_format_is_not_touched),
 		cmocka_unit_test(what_could_not_be_read_is_kept),
