@@ -33,6 +33,12 @@ snappy_block_compress(char *out, struct str in)
 	return len;
 }
 
+bool
+snappy_block_length(struct str in, size_t *ret)
+{
+	return in.len > 0 && snappy_uncompressed_length(in.s, in.len, ret) == SNAPPY_OK;
+}
+
 int
 snappy_block_uncompress(struct buf *out, struct str in)
 {

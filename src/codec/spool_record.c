@@ -5,6 +5,7 @@
 
 #include "longship/base/check.h"
 #include "longship/base/hash.h"
+#include "longship/codec/snappy.h"
 
 #define VERSION 1u
 #define TYPE_ENTRIES 1
@@ -99,6 +100,18 @@ bool
 spool_packed_is_whole(const struct spool_head *h, struct str packed, uint64_t salt)
 {
 	return packed.len == h->packed_bytes && check_of(packed.s, packed.len, salt) == h->packed_check;
+}
+
+int
+spool_unpack(struct buf *out, const struct spool_head *h, struct str packed)
+{
+	size_t before = out->len, len;
+
+	if (!snappy_block_length(packed, &len) || len != h->unpacked_bytes || snappy_block_uncompress(out, packed) < 0) {
+		out->len = before;
+		return -EBADMSG;
+	}
+	return 0;
 }
 
 size_t

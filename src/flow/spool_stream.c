@@ -8,7 +8,6 @@
 #include "longship/base/clock.h"
 #include "longship/base/log.h"
 #include "longship/base/mem.h"
-#include "longship/codec/snappy.h"
 #include "longship/flow/batch.h"
 #include "longship/flow/lag.h"
 #include "longship/flow/lane.h"
@@ -265,9 +264,7 @@ unpack(struct spool_stream *t, const struct span *span, const struct spool_head 
 			return STR_EMPTY;
 		}
 	}
-	*ret_bad = snappy_block_uncompress(&t->unpacked, packed) < 0 || t->unpacked.len - before != head->unpacked_bytes;
-	if (*ret_bad)
-		t->unpacked.len = before;
+	*ret_bad = spool_unpack(&t->unpacked, head, packed) < 0;
 	return str_from_offset(buf_view(&t->unpacked), before);
 }
 

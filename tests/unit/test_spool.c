@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "longship/base/hash.h"
+#include "longship/codec/snappy.h"
 #include "longship/flow/ledger.h"
 #include "../../src/flow/spool_priv.h"
 
@@ -581,6 +582,32 @@ a_missing_file_is_counted(void **state)
 	stand_done(&s);
 }
 
+/* Lines of the record before point into the buffer: what a block says of its own length does not make it grow. */
+static void
+a_record_that_is_longer_than_its_head(void **state)
+{
+	char text[1000], packed[2000];
+	struct spool_head head = {.unpacked_bytes = 100};
+	struct str block = {packed, 0};
+	struct buf items;
+	const char *data;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	block.len = snappy_block_compress(packed, (struct str){text, sizeof(text)});
+	buf_init(&items, SPOOL_UNPACKED_BYTES_MAX);
+	assert_true(buf_reserve(&items, head.unpacked_bytes + 1));
+	data = items.data;
+	assert_int_equal(spool_unpack(&items, &head, block), -EBADMSG);
+	assert_ptr_equal(items.data, data);
+	assert_int_equal(items.len, 0);
+	block.len = snappy_block_compress(packed, (struct str){text, 100});
+	assert_int_equal(spool_unpack(&items, &head, block), 0);
+	assert_ptr_equal(items.data, data);
+	assert_int_equal(items.len, 100);
+	buf_done(&items);
+}
+
 /* A disk that does not read for a while costs nothing. */
 static void
 a_read_error_is_tried_again(void **state)
@@ -858,6 +885,7 @@ main(void)
 		cmocka_unit_test(a_cut_end_costs_what_was_cut),
 		cmocka_unit_test(a_head_that_is_damaged_costs_its_file),
 		cmocka_unit_test(a_missing_file_is_counted),
+		cmocka_unit_test(a_record_that_is_longer_than_its_head),
 		cmocka_unit_test(a_read_error_is_tried_again),
 		cmocka_unit_test(a_file_that_is_cut_under_it),
 		cmocka_unit_test(a_file_that_is_removed_under_it),

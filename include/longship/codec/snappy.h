@@ -21,4 +21,6 @@ size_t snappy_block_compress(char *out, struct str in);
  * which for a block is seen before anything is allocated; -EBADMSG when the data is corrupt. out may have grown on failure.
  */
 int snappy_block_uncompress(struct buf *out, struct str in) __attribute__((warn_unused_result));
+/* What the block says of itself, and may be forged. False: it is no block. */
+bool snappy_block_length(struct str in, size_t *ret);
 int snappy_framed_uncompress(struct buf *out, struct str in) __attribute__((warn_unused_result));

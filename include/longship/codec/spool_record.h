@@ -51,6 +51,9 @@ void spool_head_write(char out[SPOOL_HEAD_BYTES], const struct spool_head *, str
 bool spool_head_read(struct str, uint64_t salt, struct spool_head *ret);
 /* The bytes behind the head are those that were written. */
 bool spool_packed_is_whole(const struct spool_head *, struct str packed, uint64_t salt);
+/* Appends exactly head->unpacked_bytes of items; -EBADMSG: these bytes are not that long. With room for one byte more than that, `out` stays where
+ * it is. */
+int spool_unpack(struct buf *out, const struct spool_head *, struct str packed);
 /* The next place, from 1 on, where a head could begin; text.len without one. */
 size_t spool_find_head(struct str text);
 
