@@ -19,6 +19,7 @@
 #include "longship/os/file.h"
 
 #define WALK_BUFFER_BYTES (256u << 10)
+#define NUMBER_DIGITS 20
 #define PROBE_BYTES (64u << 10)
 #define RECORD_BYTES_MAX (SPOOL_HEAD_BYTES + 2ull * SPOOL_UNPACKED_BYTES_MAX)
 
@@ -237,6 +238,15 @@ by_first(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+/* Twenty digits: another spelling of a number would not be found again. */
+static bool
+parse_name(const char *name, uint64_t *ret)
+{
+	struct str s = str_from(name);
+
+	return s.len == NUMBER_DIGITS + 4 && strcmp(name + NUMBER_DIGITS, ".wal") == 0 && str_to_u64(str_head(s, NUMBER_DIGITS), ret);
+}
+
 static int
 list_files(const char *path, struct spool_found *found)
 {
@@ -248,9 +258,8 @@ list_files(const char *path, struct spool_found *found)
 	while ((entry = readdir(dir)) != NULL) {
 		struct spool_segment s = {0};
 		struct stat st;
-		int end = 0;
 
-		if (sscanf(entry->d_name, "%20" SCNu64 ".wal%n", &s.first, &end) != 1 || end == 0 || entry->d_name[end] != '\0' ||
+		if (!parse_name(entry->d_name, &s.first) ||
 			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 			continue;
 		s.end = s.first;

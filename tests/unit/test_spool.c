@@ -608,6 +608,31 @@ a_record_that_is_longer_than_its_head(void **state)
 	buf_done(&items);
 }
 
+/* Only a name that the spool would give, too. */
+static void
+a_stranger_is_left_alone(void **state)
+{
+	static const char *const strangers[] = {"+5.wal", "5.wal", "000000000000000000005.wal", "00000000000000000005.wal~"};
+	struct stand s;
+	char names[8][64], path[256];
+	int fd;
+
+	(void)state;
+	fill(&s, 50);
+	for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s/test.outpost/wal/%s", s.path.dir, strangers[i]);
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		(void)close(fd);
+	}
+	open_spool(&s, &plenty);
+	assert_int_equal(s.out.spool->error, 0);
+	wait_until(look().sums.acknowledged == 50);
+	assert_int_equal(look().sums.dropped, 0);
+	assert_int_equal(list_spool(&s, names, 8), 5);
+	stand_done(&s);
+}
+
 /* A disk that does not read for a while costs nothing. */
 static void
 a_read_error_is_tried_again(void **state)
@@ -886,6 +911,7 @@ main(void)
 		cmocka_unit_test(a_head_that_is_damaged_costs_its_file),
 		cmocka_unit_test(a_missing_file_is_counted),
 		cmocka_unit_test(a_record_that_is_longer_than_its_head),
+		cmocka_unit_test(a_stranger_is_left_alone),
 		cmocka_unit_test(a_read_error_is_tried_again),
 		cmocka_unit_test(a_file_that_is_cut_under_it),
 		cmocka_unit_test(a_file_that_is_removed_under_it),
