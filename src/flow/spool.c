@@ -2,6 +2,8 @@
 #include "longship/flow/spool.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "longship/base/arena.h"
@@ -21,6 +23,7 @@
 
 #define LOG_INTERVAL_NS (60 * NS_PER_S)
 #define PIECE_BYTES SPAN_BYTES_MAX /* unpacked: a record is closed behind it */
+#define CURSOR_BYTES 80
 #define LENGTHS_BYTES_MAX 12        /* of a name and a value */
 _Static_assert(PIECE_BYTES + LABELS_TEXT_BYTES_MAX + REQUEST_BYTES_MAX + 4096 < SPOOL_UNPACKED_BYTES_MAX, "a record can be read");
 
@@ -110,6 +113,58 @@ spool_count_lost(struct spool *sp, uint64_t lost, const char *reason)
 	(void)pthread_mutex_unlock(&sp->ledger->lock);
 }
 
+char *
+spool_cursor_new(const struct spool *sp, uint64_t given_up)
+{
+	char *text = mem_alloc(CURSOR_BYTES);
+
+	(void)snprintf(text, CURSOR_BYTES, "%" PRIu64 " dropped %" PRIu64 " %" PRIu64, given_up, sp->dropped_to, sp->given_up_then);
+	return text;
+}
+
+struct cursor {
+	uint64_t given_up, dropped_to, given_up_then;
+};
+
+static struct cursor
+read_cursor(const char *text)
+{
+	struct cursor c = {0};
+	struct str number, word, rest;
+
+	if (text == NULL || !str_cut(str_from(text), ' ', &number, &rest))
+		return c;
+	(void)str_to_u64(number, &c.given_up);
+	if (!str_cut(rest, ' ', &word, &rest) || !str_cut(rest, ' ', &number, &rest))
+		return c;
+	(void)str_to_u64(number, &c.dropped_to);
+	(void)str_to_u64(rest, &c.given_up_then);
+	return c;
+}
+
+static void
+renew_cursor(const struct spool *sp, char **cursor)
+{
+	uint64_t given_up = read_cursor(*cursor).given_up;
+
+	mem_free(*cursor);
+	*cursor = spool_cursor_new(sp, given_up);
+}
+
+void
+spool_mark_dropped(struct spool *sp, uint64_t to, uint64_t given_up)
+{
+	(void)pthread_mutex_lock(&sp->ledger->lock);
+	sp->dropped_to = to;
+	sp->given_up_then = given_up;
+	renew_cursor(sp, &sp->stream->position_cursor);
+	for (struct receipt *r = sp->stream->oldest; r != NULL; r = r->next) {
+		if (r->cursor != NULL)
+			renew_cursor(sp, &r->cursor);
+	}
+	(void)pthread_mutex_unlock(&sp->ledger->lock);
+}
+
 /* When the oldest entry that is not settled was written: as its receipt knows, else at the earliest in its file. */
 static int64_t
 oldest_of(struct spool *sp, uint64_t *ret_position)
@@ -196,6 +251,8 @@ make_metrics(struct spool *sp)
 	sp->written_bytes = counter(sp, "longship_wal_written_bytes_total", "Bytes written to the wal's files.");
 	sp->returned_entries = counter(sp, "longship_wal_returned_entries_total",
 		"Entries that the wal could not take, full or not writable; their push was answered with 503.");
+	sp->dropped_entries = counter(sp, "longship_wal_dropped_entries_total",
+		"Entries whose file was dropped, because of max_size or max_segment_age, before they were settled. Those that were read by then may arrive yet.");
 	sp->errors = counter(sp, "longship_wal_write_errors_total", "Times that writing to the wal failed.");
 	sp->damaged_bytes = counter(sp, "longship_wal_damaged_bytes_total", "Bytes of the wal's files that could not be read: damaged, or cut off by a crash.");
 	metrics_on_scrape(sp->runtime->metrics, on_scrape, sp);
@@ -476,8 +533,8 @@ static void
 compare_positions(struct spool *sp, bool known)
 {
 	struct stream *s = sp->stream;
-	struct str number, rest;
-	uint64_t counted = 0, first = sp->segments.len > 0 ? sp->segments.items[0].first : sp->end;
+	struct cursor cursor = read_cursor(s->position_cursor);
+	uint64_t counted, first = sp->segments.len > 0 ? sp->segments.items[0].first : sp->end;
 
 	/* A position is stored before any file goes: where there is none, the store is another one, and all that is there is sent. */
 	if (!known)
@@ -489,11 +546,20 @@ compare_positions(struct spool *sp, bool known)
 	}
 	if (s->position > sp->end)
 		sp->end = s->position;
-	if (s->position_cursor != NULL && str_cut(str_from(s->position_cursor), ' ', &number, &rest))
-		(void)str_to_u64(number, &counted);
-	counted = counted < sp->given_up ? sp->given_up - counted : 0;
+	if (cursor.dropped_to > sp->end)
+		sp->end = cursor.dropped_to;
+	if (sp->segments.len == 0)
+		first = sp->end;
+	/* The last record may be older than the position, or than what was dropped. */
+	if (sp->given_up < cursor.given_up)
+		sp->given_up = cursor.given_up;
+	if (sp->given_up < cursor.given_up_then)
+		sp->given_up = cursor.given_up_then;
+	sp->dropped_to = cursor.dropped_to;
+	sp->given_up_then = cursor.given_up_then;
+	counted = sp->given_up - cursor.given_up;
 	sp->read_to = s->position;
-	sp->edge_reason = counted > 0 ? "given_up" : "wal_damaged";
+	sp->edge_reason = counted > 0 || cursor.dropped_to > s->position ? "given_up" : "wal_damaged";
 	if (first > s->position)
 		sp->read_to += counted < first - s->position ? counted : first - s->position;
 	sp->trim_to = 0;

@@ -54,6 +54,7 @@ struct spool {
 	uint64_t end;                 /* all entries below are durable: the number of the next one */
 	uint64_t read_to;             /* all entries below were read once, or are counted as dropped */
 	uint64_t trim_to;             /* all below is settled */
+	bool lagging;                 /* for all but some that lag behind the stream */
 	uint64_t given_up;            /* entries dropped unread, since the spool began */
 	uint64_t dropped;             /* by this process */
 	const char *edge_reason;      /* of the entries before the first file, at the start */
@@ -62,6 +63,10 @@ struct spool {
 	bool stop;
 	struct spool_choice choices[LANES_MAX];
 	int64_t full_logged_ns, damage_logged_ns;
+
+	/* Under the ledger's lock. */
+	uint64_t dropped_to;          /* files below were dropped by policy */
+	uint64_t given_up_then;       /* `given_up` when the last of them was */
 
 	/* The thread's. */
 	int fd;                       /* of the active segment */
@@ -72,7 +77,7 @@ struct spool {
 	int64_t drop_logged_ns, error_logged_ns;
 	uint64_t drop_unlogged;
 
-	struct metric *written_entries, *written_bytes, *returned_entries, *errors, *damaged_bytes;
+	struct metric *written_entries, *written_bytes, *returned_entries, *dropped_entries, *errors, *damaged_bytes;
 };
 
 /* spool.c */
@@ -81,6 +86,11 @@ void spool_piece_free(struct spool_piece *, const char *returned); /* lets the r
 uint64_t spool_lose(struct spool *, uint64_t from, uint64_t to, bool by_policy);
 /* No lock held. */
 void spool_count_lost(struct spool *, uint64_t lost, const char *reason);
+/* With the position in the store: how many entries had been given up by then, up to where files were dropped by policy since, and how many entries were
+ * given up by that time. A process that comes later knows by it what its predecessor has counted. Ledger's lock held. */
+char *spool_cursor_new(const struct spool *, uint64_t given_up);
+/* Files below this entry are dropped by policy: what is stored from now on says so. No lock held. */
+void spool_mark_dropped(struct spool *, uint64_t to, uint64_t given_up);
 /* How far the stream is settled. */
 uint64_t spool_position(const struct spool *);
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "longship/base/check.h"
@@ -24,7 +22,6 @@
 #define LOOK_NS (200 * NS_PER_MS) /* while entries are unsettled: how often files are looked at that may be passed by then */
 #define LOG_INTERVAL_NS (60 * NS_PER_S)
 #define UNPACK_KEEP_BYTES (512u << 10)
-#define CURSOR_BYTES 32
 
 struct spool_stream {
 	struct stream stream; /* first */
@@ -63,17 +60,21 @@ tell_settled(struct spool_stream *t)
 	struct stream *s = &t->stream;
 	struct spool *sp = t->spool;
 	uint64_t to;
+	bool lagging = false;
 
 	(void)pthread_mutex_lock(&s->ledger->lock);
 	to = s->position;
 	for (size_t i = 0; i < s->lags.len; i++) {
 		const struct lag *lag = s->lags.items[i];
 
-		if (lag->reader->position < lag->until && lag->reader->position < to)
+		if (lag->reader->position < lag->until && lag->reader->position < to) {
 			to = lag->reader->position;
+			lagging = true;
+		}
 	}
 	(void)pthread_mutex_unlock(&s->ledger->lock);
 	(void)pthread_mutex_lock(&sp->lock);
+	sp->lagging = lagging;
 	if (to != sp->trim_to) {
 		sp->trim_to = to;
 		(void)pthread_cond_signal(&sp->wake);
@@ -144,6 +145,19 @@ count_lost(struct spool *sp, uint64_t from, uint64_t to, const char *reason)
 			NULL);
 }
 
+static void
+put_cursor(struct spool *sp, struct receipt *r)
+{
+	uint64_t given_up;
+
+	(void)pthread_mutex_lock(&sp->lock);
+	given_up = sp->given_up;
+	(void)pthread_mutex_unlock(&sp->lock);
+	(void)pthread_mutex_lock(&sp->ledger->lock);
+	r->cursor = spool_cursor_new(sp, given_up);
+	(void)pthread_mutex_unlock(&sp->ledger->lock);
+}
+
 /* The stream goes on behind entries that are not there. */
 static enum stream_state
 pass_gap(struct spool_stream *t, struct lane *lane, uint64_t to, const char *reason)
@@ -156,6 +170,8 @@ pass_gap(struct spool_stream *t, struct lane *lane, uint64_t to, const char *rea
 	if (!t->is_reader)
 		count_lost(t->spool, s->read_offset, to, reason);
 	r = stream_begin(s, lane, to < limit ? to : limit, 1, clock_now_ns());
+	if (!t->is_reader)
+		put_cursor(t->spool, r);
 	stream_end(s, lane, r, 0);
 	return STREAM_MORE;
 }
@@ -319,16 +335,6 @@ fill(struct span *span, const struct spool_segment *segment, uint64_t *ret_gap)
 	return 0;
 }
 
-/* With the position: how many entries had been dropped by then. spool.c reads it. */
-static char *
-make_cursor(const struct spool *sp)
-{
-	char *text = mem_alloc(CURSOR_BYTES);
-
-	(void)snprintf(text, CURSOR_BYTES, "%" PRIu64 " dropped", sp->given_up);
-	return text;
-}
-
 /* False: the file was dropped while it was read, and its entries are counted as that. */
 static bool
 claim(struct spool_stream *t, uint64_t from, uint64_t to)
@@ -354,11 +360,8 @@ hand_on(struct span *span, struct lane *lane)
 
 	b->receipt = r;
 	b->memory = &s->memory;
-	if (!t->is_reader) {
-		(void)pthread_mutex_lock(&t->spool->lock);
-		r->cursor = make_cursor(t->spool);
-		(void)pthread_mutex_unlock(&t->spool->lock);
-	}
+	if (!t->is_reader)
+		put_cursor(t->spool, r);
 	stream_emit(s, b);
 	stream_end(s, lane, r, (uint32_t)(span->next - span->from));
 }

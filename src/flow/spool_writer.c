@@ -45,9 +45,9 @@ seal(struct spool *sp)
 	(void)pthread_mutex_unlock(&sp->lock);
 }
 
-/* Returns how many of its entries nobody has read. */
+/* Off the list, and its file has no use any more. Returns how many of its entries nobody has read. */
 static uint64_t
-remove_first(struct spool *sp, bool by_policy)
+take_first(struct spool *sp, bool by_policy)
 {
 	struct spool_segment s = sp->segments.items[0];
 	uint64_t lost;
@@ -59,20 +59,46 @@ remove_first(struct spool *sp, bool by_policy)
 	vec_remove(&sp->segments, 0);
 	lost = by_policy ? spool_lose(sp, s.first, s.end, true) : 0;
 	(void)pthread_mutex_unlock(&sp->lock);
-	spool_file_remove(sp->dir, s.first);
 	return lost;
+}
+
+static void
+remove_first(struct spool *sp)
+{
+	uint64_t first = sp->segments.items[0].first;
+
+	(void)take_first(sp, false);
+	spool_file_remove(sp->dir, first);
+}
+
+/* Entries of the first file that some destination has not settled. */
+static uint64_t
+unsettled_of_first(struct spool *sp)
+{
+	uint64_t from = spool_position(sp), end = sp->segments.items[0].end;
+
+	(void)pthread_mutex_lock(&sp->lock);
+	if (sp->lagging && sp->trim_to < from)
+		from = sp->trim_to;
+	if (from < sp->segments.items[0].first)
+		from = sp->segments.items[0].first;
+	(void)pthread_mutex_unlock(&sp->lock);
+	return end > from ? end - from : 0;
 }
 
 static void
 drop_first(struct spool *sp, const char *reason, const char *what)
 {
-	uint64_t lost;
+	const struct spool_segment s = sp->segments.items[0];
+	uint64_t unsettled = unsettled_of_first(sp), lost = take_first(sp, true);
 
 	/* The next process counts what is missing from the stored position on. */
+	spool_mark_dropped(sp, s.end, sp->given_up);
 	(void)progress_set(sp->runtime->positions, sp->stream, NULL, 0);
-	lost = remove_first(sp, true);
+	spool_file_remove(sp->dir, s.first);
 	spool_count_lost(sp, lost, reason);
-	sp->drop_unlogged += lost;
+	metric_add(sp->dropped_entries, unsettled);
+	sp->drop_unlogged += unsettled;
 	if (sp->drop_unlogged == 0 || !log_rate(&sp->drop_logged_ns, DROP_LOG_NS))
 		return;
 	log_warn(sp->component->id, what, "dir", sp->dir, "entries", log_i64((int64_t)sp->drop_unlogged), "reason", reason, NULL);
@@ -268,13 +294,13 @@ trim(struct spool *sp, uint64_t trim_to, bool quiet)
 		return;
 	r = store_position(sp);
 	if (r == -ENOSPC || r == -EDQUOT) {
-		(void)remove_first(sp, false);
+		remove_first(sp);
 		r = store_position(sp);
 	}
 	if (r < 0)
 		sp->trim_at_ns = clock_mono_ns() + PROBE_NS;
 	while (r >= 0 && may_trim(sp, trim_to, quiet))
-		(void)remove_first(sp, false);
+		remove_first(sp);
 }
 
 static void
@@ -367,7 +393,8 @@ spool_writer(void *ptr)
 		while (first != NULL)
 			first = write_some(sp, first);
 		trim(sp, trim_to, clock_mono_ns() - sp->written_at_ns >= QUIET_NS);
-		drop_old(sp);
+		if (!stop)
+			drop_old(sp);
 		if (sp->error != 0 && !sp->broken && clock_mono_ns() >= sp->probe_at_ns)
 			probe(sp);
 	}
