@@ -41,6 +41,34 @@ sync_dir(const char *dir)
 	return r;
 }
 
+/* The parent of what is made is synced: else the files' directory may be gone after a power cut, with all that was answered for. */
+static int
+make_dir(const char *dir)
+{
+	struct arena *arena;
+	const char *parent;
+	struct stat st;
+	size_t len = strlen(dir);
+	int r = 0;
+
+	if (stat(dir, &st) == 0)
+		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	while (len > 0 && dir[len - 1] == '/')
+		len--;
+	while (len > 0 && dir[len - 1] != '/')
+		len--;
+	arena = arena_new(0);
+	parent = len > 0 ? arena_printf(arena, "%.*s", (int)len, dir).s : ".";
+	if (len > 1)
+		r = make_dir(parent);
+	if (r == 0)
+		r = file_make_dirs(dir, 0700);
+	if (r == 0)
+		r = sync_dir(parent);
+	arena_free(arena);
+	return r == -EACCES && stat(dir, &st) == 0 ? 0 : r; /* a parent that may be written, but not opened */
+}
+
 static uint64_t
 make_salt(uint64_t first)
 {
@@ -57,7 +85,7 @@ spool_file_make(const char *dir, uint64_t first, uint64_t *ret_salt)
 	struct arena *arena = arena_new(0);
 	const char *path = name_of(arena, dir, first);
 	char head[SPOOL_FILE_HEAD_BYTES];
-	int fd = file_make_dirs(dir, 0700), r;
+	int fd = make_dir(dir), r;
 
 	if (fd == 0)
 		fd = file_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
@@ -102,7 +130,7 @@ spool_files_probe(const char *dir)
 	struct arena *arena = arena_new(0);
 	const char *path = arena_printf(arena, "%s/probe", dir).s;
 	char *zeros = arena_zalloc(arena, PROBE_BYTES);
-	int r = file_make_dirs(dir, 0700), fd = -1;
+	int r = make_dir(dir), fd = -1;
 
 	if (r == 0)
 		r = fd = file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);

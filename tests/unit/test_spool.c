@@ -33,6 +33,19 @@ pread(int fd, void *to, size_t n, off_t at)
 	return (ssize_t)syscall(SYS_pread64, fd, to, n, at);
 }
 
+static _Atomic ino_t watched;         /* a directory, synced ... */
+static _Atomic unsigned watched_syncs; /* ... so many times */
+
+int
+fsync(int fd)
+{
+	struct stat st;
+
+	if (watched != 0 && fstat(fd, &st) == 0 && st.st_ino == watched)
+		(void)atomic_fetch_add(&watched_syncs, 1);
+	return (int)syscall(SYS_fsync, fd);
+}
+
 /* The ledger of the spool: as a scrape sees it. */
 struct look {
 	struct sums sums;
@@ -145,6 +158,27 @@ passes_entries_as_they_were(void **state)
 	wait_until(look().sums.acknowledged == 5000);
 	assert_int_equal(sums_of(s.path.ledger).acknowledged, 5000);
 	assert_int_equal(spool_status_now().entries, 0);
+	stand_done(&s);
+}
+
+/* The directory of a component that is new is in its parent when an entry is acknowledged, also after a power cut. */
+static void
+a_new_directory_is_durable(void **state)
+{
+	struct stand s;
+	struct stat st;
+
+	(void)state;
+	begin_stand(&s);
+	assert_int_equal(stat(s.path.dir, &st), 0);
+	watched_syncs = 0;
+	open_spool(&s, &plenty);
+	wait_until(!progress_pending());
+	watched = st.st_ino;
+	push(&s, 1);
+	wait_until(board.n_settled == 1);
+	watched = 0;
+	assert_true(watched_syncs > 0);
 	stand_done(&s);
 }
 
@@ -937,6 +971,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes_entries_as_they_were),
+		cmocka_unit_test(a_new_directory_is_durable),
 		cmocka_unit_test(a_large_push_in_few_records),
 		cmocka_unit_test(goes_on_within_a_small_budget),
 		cmocka_unit_test(acknowledges_while_nothing_is_sent),
