@@ -124,6 +124,20 @@ spool_file_remove(const char *dir, uint64_t first)
 	arena_free(arena);
 }
 
+void
+spool_file_put_aside(const char *dir, uint64_t first)
+{
+	struct arena *arena = arena_new(0);
+	const char *path = name_of(arena, dir, first);
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= (off_t)SPOOL_FILE_HEAD_BYTES)
+		(void)unlink(path);
+	else
+		(void)rename(path, arena_printf(arena, "%s.damaged", path).s);
+	arena_free(arena);
+}
+
 int
 spool_files_probe(const char *dir)
 {
@@ -333,20 +347,6 @@ look_into(const char *dir, struct spool_segment *s, char *buffer, bool all, stru
 	return r == -EBADMSG ? 0 : r;
 }
 
-/* A file without any record, at the end: it is put aside, its number is used again. */
-static void
-put_aside(const char *dir, const struct spool_segment *s)
-{
-	struct arena *arena = arena_new(0);
-	const char *path = name_of(arena, dir, s->first);
-
-	if (s->bytes <= SPOOL_FILE_HEAD_BYTES)
-		(void)unlink(path);
-	else
-		(void)rename(path, arena_printf(arena, "%s.damaged", path).s);
-	arena_free(arena);
-}
-
 /* Of the last file it must be known where it ends; of the others the next one tells. */
 static int
 look_into_all(const char *dir, struct spool_found *found, char *buffer)
@@ -362,7 +362,7 @@ look_into_all(const char *dir, struct spool_found *found, char *buffer)
 		found->next = last->end;
 		if (r < 0 || last->end > last->first)
 			break;
-		put_aside(dir, last);
+		spool_file_put_aside(dir, last->first); /* its number is used again */
 		found->segments.len--;
 	}
 	found->damaged_bytes = damaged;

@@ -18,11 +18,13 @@ struct spool_segment {
 	int64_t first_ns, last_ns; /* when its first and last record were written; 0: not known */
 };
 
-/* Makes the file of a new segment and its head: a descriptor for writing. The directory is made where it is missing, and synced. */
+/* Makes the file of a new segment and its head: a descriptor for writing. -EEXIST: the name is taken. The directory is made where it is missing, and synced. */
 int spool_file_make(const char *dir, uint64_t first, uint64_t *ret_salt);
 /* A descriptor for reading. */
 int spool_file_open(const char *dir, uint64_t first);
 void spool_file_remove(const char *dir, uint64_t first);
+/* Frees the name of a file that holds nothing that anybody knows of: NAME.damaged, or nothing, where it is empty. */
+void spool_file_put_aside(const char *dir, uint64_t first);
 /* Whether the directory can be written: 64 KiB, synced, and removed again. */
 int spool_files_probe(const char *dir);
 

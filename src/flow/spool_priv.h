@@ -75,6 +75,7 @@ struct spool {
 	int64_t written_at_ns, probe_at_ns, trim_at_ns; /* monotonic; trim_at_ns: not before */
 
 	int64_t drop_logged_ns, error_logged_ns;
+	bool error_told;              /* and not yet that it is over */
 	uint64_t drop_unlogged;
 
 	struct metric *written_entries, *written_bytes, *returned_entries, *dropped_entries, *errors, *damaged_bytes;

@@ -131,6 +131,18 @@ is_gone(int fd)
 	return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
+/* A file of that name which is not on the list could not be removed when writing it failed, or is a stranger's: it is no reason to fail for ever. */
+static int
+make_file(struct spool *sp)
+{
+	int r = spool_file_make(sp->dir, sp->end, &sp->salt);
+
+	if (r != -EEXIST || (sp->segments.len > 0 && last_segment(sp)->first == sp->end))
+		return r;
+	spool_file_put_aside(sp->dir, sp->end);
+	return spool_file_make(sp->dir, sp->end, &sp->salt);
+}
+
 /* A segment that has room, or is new; 0 or -errno. */
 static int
 open_segment(struct spool *sp, int64_t now_ns, uint64_t bytes)
@@ -144,7 +156,7 @@ open_segment(struct spool *sp, int64_t now_ns, uint64_t bytes)
 		seal(sp);
 	if (sp->fd >= 0)
 		return 0;
-	r = spool_file_make(sp->dir, sp->end, &sp->salt);
+	r = make_file(sp);
 	if (r < 0)
 		return r;
 	sp->fd = r;
@@ -170,6 +182,9 @@ commit(struct spool *sp, int64_t now_ns, uint64_t end, uint64_t bytes)
 	s->last_ns = now_ns;
 	(void)pthread_mutex_unlock(&sp->lock);
 	sp->written_at_ns = clock_mono_ns();
+	if (sp->error_told)
+		log_info(sp->component->id, "the wal is written again", "dir", sp->dir, NULL);
+	sp->error_told = false;
 	lane_wake(sp->stream);
 }
 
@@ -225,9 +240,11 @@ fail(struct spool *sp, int error)
 	(void)pthread_mutex_unlock(&sp->lock);
 	sp->probe_at_ns = clock_mono_ns() + PROBE_NS;
 	metric_add(sp->errors, 1);
-	if (log_rate(&sp->error_logged_ns, LOG_INTERVAL_NS))
-		log_error(sp->component->id, "the wal cannot be written: pushes are answered with 503 until what is in it is sent, and then wait for Loki", "dir",
-			sp->dir, "err", strerror(error), NULL);
+	if (!log_rate(&sp->error_logged_ns, LOG_INTERVAL_NS))
+		return;
+	sp->error_told = true;
+	log_error(sp->component->id, "the wal cannot be written: pushes are answered with 503 until what is in it is sent, and then wait for Loki", "dir", sp->dir,
+		"err", strerror(error), NULL);
 }
 
 /* Takes pieces that go into one segment, and returns the next one. */
@@ -322,8 +339,6 @@ probe(struct spool *sp)
 	(void)pthread_mutex_lock(&sp->lock);
 	sp->error = 0;
 	(void)pthread_mutex_unlock(&sp->lock);
-	sp->error_logged_ns = 0;
-	log_info(sp->component->id, "the wal can be written again", "dir", sp->dir, NULL);
 }
 
 static int64_t

@@ -919,6 +919,33 @@ what_could_not_be_read_is_kept(void **state)
 	keep_what_cannot_be_read(1);
 }
 
+/* What a failed write could not remove has the next file's name. */
+static void
+a_leftover_is_put_aside(void **state)
+{
+	struct stand s;
+	char path[256];
+	int fd;
+
+	(void)state;
+	begin_stand(&s);
+	open_spool(&s, &plenty);
+	(void)snprintf(path, sizeof(path), "mkdir -p %s/test.outpost/wal", s.path.dir);
+	assert_int_equal(system(path), 0);
+	(void)snprintf(path, sizeof(path), "%s/test.outpost/wal/%020d.wal", s.path.dir, 0);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, path, 100), 100);
+	(void)close(fd);
+	push(&s, 10);
+	wait_until(board.n_settled == 10);
+	wait_until(board.n_arrived == 10);
+	assert_int_equal(look().sums.read, 10);
+	(void)strcat(path, ".damaged");
+	assert_int_equal(unlink(path), 0);
+	stand_done(&s);
+}
+
 static void
 what_cannot_be_written_goes_round(void **state)
 {
@@ -993,6 +1020,7 @@ main(void)
 		cmocka_unit_test(a_file_that_is_removed_under_it),
 		cmocka_unit_test(a_newer_format_is_not_touched),
 		cmocka_unit_test(what_could_not_be_read_is_kept),
+		cmocka_unit_test(a_leftover_is_put_aside),
 		cmocka_unit_test(what_cannot_be_written_goes_round),
 		cmocka_unit_test(closed_sends_what_is_there),
 	};
