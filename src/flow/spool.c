@@ -498,16 +498,14 @@ bool
 spool_has_files(const struct component *c)
 {
 	struct spool_found found;
-	bool some = false;
+	bool some;
 	char *dir;
 
 	if (c->runtime->storage_path == NULL)
 		return false;
 	dir = dir_of(c);
-	if (spool_files_find(dir, &found) == 0) {
-		some = found.segments.len > 0;
-		spool_found_done(&found);
-	}
+	some = spool_files_find(dir, &found) < 0 || found.segments.len > 0;
+	spool_found_done(&found);
 	mem_free(dir);
 	return some;
 }
@@ -591,6 +589,15 @@ init(struct spool *sp, struct component *c, const struct spool_options *options)
 	make_metrics(sp);
 }
 
+static void
+tell_broken(struct spool *sp, int error)
+{
+	const char *what = error == -EPROTONOSUPPORT ? "the wal was written by a newer longship: it is not touched" : "the wal cannot be read: it is not touched";
+
+	log_error(sp->component->id, what, "dir", sp->dir, "err", strerror(-error), "pushes",
+		sp->options.closed ? "sent as without a wal" : "answered with 503", NULL);
+}
+
 struct spool *
 spool_new(struct component *c, const struct spool_options *options)
 {
@@ -608,8 +615,7 @@ spool_new(struct component *c, const struct spool_options *options)
 	if (r < 0) {
 		sp->error = -r;
 		sp->broken = true;
-		log_error(c->id, r == -EPROTONOSUPPORT ? "the wal was written by a newer longship: it is not touched, pushes are answered with 503" :
-			"the wal cannot be read: it is not touched, pushes are answered with 503", "dir", sp->dir, "err", strerror(-r), NULL);
+		tell_broken(sp, r);
 	}
 	take_found(sp, &found);
 	arena = arena_new(0);

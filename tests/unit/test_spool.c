@@ -895,6 +895,7 @@ keep_what_cannot_be_read(size_t which)
 
 	s.out.hold = false;
 	memset(&board.arrived, 0, sizeof(board.arrived));
+	assert_true(spool_has_files(&s.out.component)); /* they are not forgotten without the block either */
 	open_spool(&s, &plenty);
 	assert_int_equal(s.out.spool->error, EPROTONOSUPPORT);
 	push(&s, 10);

@@ -42,7 +42,7 @@ void spool_run(struct spool *);
 /* Lanes are parked. The spool, or another one that does not run: what could not be read is looked at again. */
 struct spool *spool_update(struct spool *, const struct spool_options *);
 void spool_free(struct spool *); /* NULL is fine */
-/* Whether an earlier process left entries for this component. */
+/* Whether an earlier process left entries for this component, or may have: files that cannot be looked into are for spool_new to report. */
 bool spool_has_files(const struct component *);
 
 /* Takes the entries of a batch whose source cannot be read again, or returns them to their source. False: they are to go on: it can

@@ -61,6 +61,7 @@ wal_spool(struct component *c, const struct wal_args *args, struct spool *before
 	if (options.closed && !spool_has_files(c))
 		return NULL;
 	if (options.closed)
-		log_info(c->id, "there is no wal block any more: what the wal still holds is sent", NULL);
+		log_info(c->id, args == NULL ? "there is no wal block any more: what the wal still holds is sent" :
+			"the wal is not enabled any more: what it still holds is sent", NULL);
 	return spool_new(c, &options);
 }
