@@ -458,7 +458,7 @@ spool_put(struct spool *sp, const struct batch *b)
 	struct receipt_run one;
 	const struct receipt_run *runs;
 	struct pieces pieces;
-	bool taken;
+	bool taken, exhausted;
 	int error;
 
 	check_magic(sp, SPOOL_MAGIC);
@@ -476,7 +476,10 @@ spool_put(struct spool *sp, const struct batch *b)
 	if (!taken) {
 		metric_add(sp->returned_entries, b->n);
 		tell_full(sp);
+		exhausted = budget_exhausted();
 		free_all(pieces.first, error != 0 ? "wal_failed" : "wal_full");
+		if (exhausted && !budget_exhausted())
+			lanes_kick(sp->runtime->lanes);
 	}
 	return true;
 }
