@@ -57,7 +57,8 @@ struct sender {
 	_Atomic uint64_t turns; /* counts on as long as the thread moves */
 	uint64_t turns_seen;    /* control thread: sender_alive */
 	_Atomic int64_t quiesce_until_ns; /* monotonic */
-	bool quiesced, cut_off; /* cut_off stays: nothing goes out any more */
+	_Atomic bool quiesced; /* nothing is on the wire: queues may go, so that only who has the lock looks at them */
+	bool cut_off; /* stays: nothing goes out any more */
 	size_t queued; /* requests in all queues */
 	_Atomic uint64_t parked;      /* sender_parked */
 	uint64_t taken_bytes;         /* of the window: what lanes took back. Under the lock */
@@ -728,7 +729,7 @@ report(struct sender *s)
 	(void)pthread_mutex_lock(&s->lock);
 	cut = s->cut_off;
 	(void)pthread_mutex_unlock(&s->lock);
-	if (cut)
+	if (cut && !s->quiesced)
 		cut_off(s);
 	if (s->on_wire == 0 && s->quiesce && !s->quiesced) {
 		cancel_logins(s);
@@ -766,7 +767,7 @@ turn(struct sender *s)
 		s->kick = false;
 		lanes_kick(s->runtime->lanes);
 	}
-	if (s->quiesce) {
+	if (s->quiesce && !s->quiesced) {
 		int64_t end = end_late_calls(s);
 
 		again = end < again ? end : again;
@@ -871,10 +872,8 @@ sender_quiesce(struct sender *s)
 void
 sender_resume(struct sender *s)
 {
-	(void)pthread_mutex_lock(&s->lock);
+	set(s, &s->quiesce, false); /* first, or it would quiesce once more */
 	s->quiesced = false;
-	(void)pthread_mutex_unlock(&s->lock);
-	set(s, &s->quiesce, false);
 }
 
 bool
