@@ -46,7 +46,9 @@ setup_lagging(void **state)
 
 	assert_int_equal(setup(state), 0);
 	f = *state;
+	lanes_park(f->path.runtime.lanes);
 	f->path.runtime.sender = sender_new(&f->path.runtime);
+	lanes_resume(f->path.runtime.lanes);
 	sender_quiesce(f->path.runtime.sender); /* it opens nothing that the test has parked */
 	sink_init(&lagging.sink, SINK_HOLD);
 	lagging.component = (struct component){.magic = COMPONENT_MAGIC, .type = &lagging_type, .id = "test.lagging"};
@@ -63,9 +65,9 @@ teardown_lagging(void **state)
 
 	sink_release_all(&lagging.sink, true);
 	stop(f);
-	sender_resume(f->path.runtime.sender);
 	send_queue_free(lagging.queue);
 	destination_unref(lagging.destination);
+	sender_resume(f->path.runtime.sender);
 	assert_int_equal(teardown(state), 0);
 	sink_done(&lagging.sink);
 	return 0;
