@@ -23,7 +23,7 @@ enum fault { FAULT_NONE, FAULT_KILL, FAULT_KILL_HALF_WAY, FAULT_FAIL };
 static enum fault fault;
 static int fault_at, fault_errno;
 static _Atomic int calls;
-static bool armed;
+static _Atomic bool armed;
 
 /* True: the call is to fail. */
 static bool

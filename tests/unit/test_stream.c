@@ -171,7 +171,7 @@ test_stream__rewound_gives_the_same_entries(void **state)
 	wait_until(sums_of(f->path.ledger).in_flight == 4);
 	assert_int_equal(sums_of(f->path.ledger).read, 6);
 	sink_release_all(&f->a, false);
-	assert_int_equal(sums_of(f->path.ledger).acknowledged, 6);
+	wait_until(sums_of(f->path.ledger).acknowledged == 6); /* the lane may not have ended the last span yet */
 	end(f, t);
 }
 
